@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * broker.h - asking the broker: the client's side of proto/wire.h. For name.c, and nobody else.
+ *
+ * Every request has a connection of its own. A request that does not wait takes 5 s at most, the
+ * start of a broker included (-ETIMEDOUT, -ECONNREFUSED). If the broker dies in the middle, the next
+ * one is found or started, and asked again. No state is kept between requests but which broker to
+ * use; all functions may be called by any thread, and in a forked child.
+ */
+#ifndef BS_BROKER_H
+#define BS_BROKER_H
+
+#include <stdint.h>
+
+#include "proto/wire.h"
+
+/*
+ * Ask about @name, which has been checked. @type: any whose request is a bs_req_name and whose reply
+ * a bs_reply. @flags: BS_WANT_*. With BS_WANT_WAIT the call lasts until the name exists, at most to
+ * @deadline (-ETIMEDOUT; BSTREAM_DONT_WAIT: -ENOENT at once); without, @deadline is not looked at.
+ *
+ * @fdp: receives the descriptor of OPEN_WRITER, OPEN_READER, LOOK, close-on-exec, the caller's; NULL
+ * where the reply has none. @connp, may be NULL: receives the connection, which the caller ends by
+ * bs_broker_hang_up() when he has attached, or given up. Out-parameters are set on success only.
+ * 0 or a negative errno: the broker's result, or one of ours.
+ */
+int bs_broker_ask(uint16_t type, const char *name, uint32_t flags, uint64_t deadline, int *fdp,
+		  int *connp);
+
+/* Close a connection that bs_broker_ask() gave. Never close() it: a forked child closes it too. */
+void bs_broker_hang_up(int conn);
+
+/* Hand a segment over, which stays the caller's too: 0 and it has the name, or -EEXIST, …; @tmp_name
+ * as bs_segment_new_linkable() gave it: on failure the caller unlinks it. */
+int bs_broker_create(const char *name, int fd, const char *tmp_name);
+
+/* One stream's figures. 0, -ENOENT. Its strings are terminated, its numbers are as they came. */
+int bs_broker_look(const char *name, struct bs_wire_stat *stat);
+
+/* The streams whose names come after @after ("" for the first). *@pagep is to be freed; its
+ * n_streams is 0 behind the last one. */
+int bs_broker_page(const char *after, struct bs_reply_list **pagep);
+
+#endif
