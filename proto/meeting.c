@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * meeting.c - the rule by which a user's programs find the same socket. Owns nothing.
+ *
+ * The user's own directory is $XDG_RUNTIME_DIR/bstream, if that variable names a directory that is
+ * his; else bstream-UID in the temporary directory. It must be his alone (0700), for whoever can
+ * make a socket there is the broker. Anybody may call it; it asks the file system and environment
+ * afresh every time. A program with privileges of its own does not believe the environment.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/meeting.h"
+
+/* One byte less than fits, and the NUL: a starter binds the path with a "~" behind it. */
+#define PATH_LIMIT (BS_SOCKET_PATH - 2)
+
+static int meeting_copy(char path[BS_SOCKET_PATH], const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > PATH_LIMIT)
+		return -ENAMETOOLONG;
+	memcpy(path, text, len + 1);
+	return 0;
+}
+
+/* Is @dir the user's and nobody else's? 0, -ENOENT, -EACCES. */
+static int meeting_check_dir(const char *dir)
+{
+	struct stat st;
+
+	if (lstat(dir, &st) < 0)
+		return errno == ENOENT ? -ENOENT : -EACCES;
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
+		return -EACCES;
+	return 0;
+}
+
+static int meeting_make_dir(const char *dir)
+{
+	if (mkdir(dir, 0700) < 0)
+		return errno == EEXIST ? 0 : -EACCES;
+	return chmod(dir, 0700) < 0 ? -EACCES : 0; /* whatever the umask was */
+}
+
+static bool meeting_runtime_ok(const char *runtime)
+{
+	struct stat st;
+
+	return runtime && runtime[0] == '/' && stat(runtime, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       st.st_uid == geteuid();
+}
+
+static int meeting_user_dir(char *dir, size_t size)
+{
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR"), *tmp = secure_getenv("TMPDIR");
+	int n;
+
+	if (meeting_runtime_ok(runtime))
+		n = snprintf(dir, size, "%s/bstream", runtime);
+	else
+		n = snprintf(dir, size, "%s/bstream-%u", tmp && tmp[0] == '/' ? tmp : "/tmp",
+			     (unsigned)geteuid());
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+static int meeting_user_path(char path[BS_SOCKET_PATH], bool make)
+{
+	char dir[BS_SOCKET_PATH], full[2 * BS_SOCKET_PATH];
+	int r = meeting_user_dir(dir, sizeof(dir));
+
+	if (r < 0)
+		return r;
+	snprintf(full, sizeof(full), "%s/broker.sock", dir);
+	if (strlen(full) > PATH_LIMIT)
+		return -ENAMETOOLONG;
+	if (make)
+		r = meeting_make_dir(dir);
+	if (r < 0)
+		return r;
+	r = meeting_check_dir(dir);
+	if (r < 0 && (r != -ENOENT || make))
+		return r;
+	return meeting_copy(path, full);
+}
+
+int bs_meeting_path(char path[BS_SOCKET_PATH], const char *override, bool system, bool make)
+{
+	const char *env = secure_getenv("BSTREAM_SOCKET");
+
+	if (override)
+		return meeting_copy(path, override);
+	if (env && env[0])
+		return meeting_copy(path, env);
+	if (system)
+		return meeting_copy(path, BS_SYSTEM_SOCKET);
+	return meeting_user_path(path, make);
+}
+
+int bs_meeting_addr(struct sockaddr_un *addr, const char *path)
+{
+	size_t len = strlen(path);
+
+	if (len == 0 || len >= sizeof(addr->sun_path))
+		return -ENAMETOOLONG;
+	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	memcpy(addr->sun_path, path, len + 1);
+	return 0;
+}
+
+uint64_t bs_meeting_hash(const char *text)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		h = (h ^ *p) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+int bs_meeting_prefix(char *buf, size_t size, const char *socket_path)
+{
+	int n = snprintf(buf, size, "bstream.%016" PRIx64 ".", bs_meeting_hash(socket_path));
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}

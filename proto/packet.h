@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * packet.h - one packet with its fds, over a Unix socket, each way. Every fd that arrives is
+ * close-on-exec and is either handed out or closed here; none is lost in a truncated message.
+ */
+#ifndef BS_PACKET_H
+#define BS_PACKET_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* What one packet may carry, by the kernel's law. */
+#define BS_PACKET_FDS 253
+
+struct bs_packet_fds {
+	size_t n;
+	int fds[BS_PACKET_FDS];
+};
+
+/* Send @len bytes and, unless @fd is -1, the descriptor, which stays the caller's. @flags: MSG_*.
+ * 0 or a negative errno; ETOOMANYREFS is -EAGAIN. Never raises SIGPIPE. */
+int bs_packet_send(int socket, const void *buf, size_t len, int fd, int flags);
+
+/* Receive one packet into @buf. @fdp (NULL: none is expected) receives the descriptor or -1; with
+ * no descriptor free the packet stays in the queue and the result is -EMFILE. Returns the length;
+ * 0: the peer closed; -EMSGSIZE: longer than @size; -EPROTO: more fds than one, or one too many. */
+ssize_t bs_packet_recv(int socket, void *buf, size_t size, int *fdp, int flags);
+
+/* The same, for who has to be careful how he closes what strangers send: all descriptors are the
+ * caller's, whatever the result. -EMSGSIZE: the packet was longer than @size and is gone. */
+ssize_t bs_packet_recv_all(int socket, void *buf, size_t size, struct bs_packet_fds *got,
+			   int flags);
+
+#endif
