@@ -5,7 +5,7 @@
 
 mapfile -t all < <(tree_files '*' | rows -vE '^(LICENSE|tests/lint/words\.sh)$')
 mapfile -t product < <(tree_files 'lib/*.[ch]' 'proto/*.[ch]' 'daemon/*.[ch]' 'cli/*.[ch]')
-mapfile -t unordered < <(printf '%s\n' "${product[@]}" | rows -vxF proto/atomic.h)
+mapfile -t unordered < <(printf '%s\n' "${product[@]}" | rows -vE '^(proto/atomic\.h|cli/.*)$')
 mapfile -t examples < <(tree_files 'examples/*.[ch]')
 mapfile -t tests < <(tree_files 'tests/*.[ch]' 'tests/*.sh' 'tests/*.bats' 'tests/*.bash' |
 	rows -v '^tests/lint/')
