@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,6 +113,48 @@ int bs_meeting_addr(struct sockaddr_un *addr, const char *path)
 		return -ENAMETOOLONG;
 	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	memcpy(addr->sun_path, path, len + 1);
+	return 0;
+}
+
+void bs_meeting_dirname(char dir[BS_SOCKET_PATH], const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		memcpy(dir, ".", 2);
+	else if (slash == path)
+		memcpy(dir, "/", 2);
+	else
+		snprintf(dir, BS_SOCKET_PATH, "%.*s", (int)(slash - path), path);
+}
+
+int bs_meeting_trylock(int dir)
+{
+	if (flock(dir, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return errno == EINTR ? -EAGAIN : -errno;
+}
+
+int bs_meeting_listen(int socket, const char *path)
+{
+	char fresh[BS_SOCKET_PATH + 1];
+	struct sockaddr_un addr;
+	int r;
+
+	snprintf(fresh, sizeof(fresh), "%s~", path);
+	r = bs_meeting_addr(&addr, fresh);
+	if (r < 0)
+		return r;
+	unlink(fresh); /* of a starter that died here, and its lock with it */
+	if (fchmod(socket, 0600) < 0) /* what bind gives the file, whatever the umask is */
+		return -errno;
+	if (bind(socket, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	if (listen(socket, SOMAXCONN) < 0 || rename(fresh, path) < 0) {
+		r = -errno;
+		unlink(fresh);
+		return r;
+	}
 	return 0;
 }
 

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * broker.c - requests and replies, and which broker they go to. Owns the choice of broker, and for
+ * the time of a request its connection; all else is on the stack.
+ *
+ * A request is asked again when the broker goes away in the middle, so it may have been carried out
+ * by one that could not say so: CREATE and REMOVE look whether that explains what the next one
+ * answers. All that comes from the socket is checked here, before anybody uses it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bstream.h"
+#include "lib/broker.h"
+#include "lib/link.h"
+#include "lib/start.h"
+#include "proto/hint.h"
+#include "proto/meeting.h"
+#include "proto/packet.h"
+#include "proto/segment.h"
+
+#define ROUND_NS     BS_MS(5000) /* a round trip, the start of a broker included */
+#define NAP_NS	     1000000
+#define GONE_MAX     20 /* brokers that go away in the middle, one soon after the other */
+#define GONE_SOON_NS BS_MS(1000)
+#define BUSY_MAX     50 /* naps until a dead broker's copy of an end has gone, too */
+#define ERRNO_MAX    4095
+
+#define GONE 1 /* outcome: no answer will come from this broker */
+
+/* ---- which broker --------------------------------------------------------------------------- */
+
+struct choice { /* never changed, never freed: another thread may be reading it */
+	struct choice *before;
+	uint32_t flags;
+	bool named;
+	char socket[BS_SOCKET_PATH];
+};
+
+static _Atomic(struct choice *) choice;
+
+int bstream_broker_use(const char *socket, uint32_t flags)
+{
+	struct choice *c;
+
+	if ((flags & ~(BSTREAM_SYSTEM | BSTREAM_NO_START)) != 0 || (socket && !socket[0]))
+		return -EINVAL;
+	if (socket && strlen(socket) > BS_SOCKET_PATH - 2)
+		return -ENAMETOOLONG;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->flags = flags;
+	c->named = socket != NULL;
+	snprintf(c->socket, sizeof(c->socket), "%s", socket ? socket : "");
+	c->before = atomic_load(&choice);
+	while (!atomic_compare_exchange_weak(&choice, &c->before, c))
+		;
+	return 0;
+}
+
+static bool choice_may_start(void)
+{
+	struct choice *c = atomic_load(&choice);
+
+	return !c || c->flags == 0;
+}
+
+static int choice_path(char path[BS_SOCKET_PATH], bool make)
+{
+	struct choice *c = atomic_load(&choice);
+	bool system = c && (c->flags & BSTREAM_SYSTEM) != 0;
+
+	return bs_meeting_path(path, c && c->named ? c->socket : NULL, system, make);
+}
+
+static int choice_connect(bool may_start, uint64_t until, bool *startedp)
+{
+	char path[BS_SOCKET_PATH];
+	int r = choice_path(path, may_start);
+
+	return r < 0 ? r : bs_start_connect(path, may_start, until, startedp);
+}
+
+/* ---- one request ---------------------------------------------------------------------------- */
+
+struct exchange {
+	const void *request; /* with its head first */
+	size_t request_len;
+	int fd; /* goes with it, or -1 */
+	void *reply; /* room for the reply, which is reply_len long */
+	size_t reply_size, reply_len;
+	bool may_start;
+	uint64_t reply_until; /* 0: ROUND_NS from the first try */
+	int *fdp, *linkp; /* receive what is wanted of the outcome, or NULL */
+	bool again; /* an earlier broker may have carried it out */
+};
+
+static struct bs_wire_head wire_head(uint16_t type, size_t size)
+{
+	return (struct bs_wire_head){
+		.magic = BS_WIRE_MAGIC,
+		.version = BS_WIRE_VERSION,
+		.type = type,
+		.size = (uint32_t)size,
+		.layout = BS_LAYOUT_VERSION,
+	};
+}
+
+static void request_fill(struct bs_req_name *q, uint16_t type, const char *name, uint32_t flags)
+{
+	*q = (struct bs_req_name){ .head = wire_head(type, sizeof(*q)), .flags = flags };
+	snprintf(q->name, sizeof(q->name), "%s", name);
+}
+
+/* Is what came a reply to this request? Returns its result. */
+static int reply_check(const struct exchange *x)
+{
+	const struct bs_wire_head *q = x->request;
+	const struct bs_reply *peer_reply = x->reply;
+	size_t n = x->reply_len;
+
+	if (n < sizeof(peer_reply->head) || peer_reply->head.magic != BS_WIRE_MAGIC)
+		return -EPROTO;
+	if (peer_reply->head.version != BS_WIRE_VERSION)
+		return -EPROTONOSUPPORT;
+	if (n < sizeof(*peer_reply) || peer_reply->head.size != n ||
+	    peer_reply->head.type != q->type)
+		return -EPROTO;
+	if (peer_reply->result > 0 || peer_reply->result < -ERRNO_MAX)
+		return -EPROTO;
+	return peer_reply->result;
+}
+
+/* Wait for @link to be readable. 0 or -ETIMEDOUT. */
+static int link_await(int link, uint64_t until)
+{
+	for (;;) {
+		struct pollfd p = { .fd = link, .events = POLLIN };
+		uint64_t now = bs_now();
+		uint64_t left = until > now ? until - now : 0;
+		struct timespec ts = { (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
+		int r = ppoll(&p, 1, until == BSTREAM_FOREVER ? NULL : &ts, NULL);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (left == 0)
+			return -ETIMEDOUT;
+	}
+}
+
+static bool is_gone(ssize_t r)
+{
+	return r == 0 || r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;
+}
+
+/* Receive the reply, and the descriptor where one is due: all of it, or an error and nothing. */
+static int reply_take(struct exchange *x, int link, int *fdp)
+{
+	ssize_t n = bs_link_recv(link, x->reply, x->reply_size, fdp);
+	int r;
+
+	if (is_gone(n))
+		return GONE;
+	if (n < 0)
+		return n == -EMSGSIZE ? -EPROTO : (int)n;
+	x->reply_len = (size_t)n;
+	r = reply_check(x);
+	if ((r == 0 && x->fdp != NULL) == (*fdp >= 0))
+		return r;
+	if (*fdp >= 0)
+		close(*fdp);
+	*fdp = -1;
+	return r < 0 && x->fdp ? r : -EPROTO;
+}
+
+/* Ask one broker once. Its result, GONE, or an error of ours. */
+static int exchange_once(struct exchange *x, uint64_t until)
+{
+	int link = choice_connect(x->may_start, until, NULL);
+	int fd = -1, r;
+
+	if (link < 0)
+		return link;
+	r = bs_packet_send(link, x->request, x->request_len, x->fd, MSG_DONTWAIT);
+	if (r < 0 && is_gone(r))
+		r = GONE;
+	if (r == 0)
+		r = link_await(link, x->reply_until ? x->reply_until : until);
+	if (r == 0)
+		r = reply_take(x, link, &fd);
+	if (r == 0 && x->fdp)
+		*x->fdp = fd;
+	if (r == 0 && x->linkp)
+		*x->linkp = link;
+	else
+		bs_link_close(link);
+	return r;
+}
+
+/* Ask until a broker has answered. */
+static int exchange_run(struct exchange *x)
+{
+	uint64_t until = bs_now() + ROUND_NS;
+	int n_gone = 0, n_busy = 0;
+
+	for (;;) {
+		uint64_t asked = bs_now();
+		int r = exchange_once(x, until);
+		bool busy = r == -EBUSY && x->again && n_busy++ < BUSY_MAX;
+
+		if (r != GONE && !busy)
+			return r;
+		x->again = true;
+		if (bs_now() - asked > GONE_SOON_NS)
+			n_gone = 0; /* it had a life before */
+		if (x->reply_until) /* it had been waiting: the next has a round trip's time, too */
+			until = bs_now() + ROUND_NS;
+		if (r == GONE && (++n_gone > GONE_MAX || bs_now() >= until))
+			return -ECONNREFUSED;
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	}
+}
+
+/* ---- for name.c ----------------------------------------------------------------------------- */
+
+static int ask_once(uint16_t type, const char *name, uint32_t flags, uint64_t reply_until, int *fdp,
+		    int *connp)
+{
+	struct bs_req_name request;
+	struct bs_reply reply;
+	struct exchange x = {
+		.request = &request,
+		.request_len = sizeof(request),
+		.fd = -1,
+		.reply = &reply,
+		.reply_size = sizeof(reply),
+		.may_start = choice_may_start(),
+		.reply_until = reply_until,
+		.fdp = fdp,
+		.linkp = connp,
+	};
+	int r;
+
+	request_fill(&request, type, name, flags);
+	r = exchange_run(&x);
+	if (r == -ENOENT && type == BS_REQ_REMOVE && x.again)
+		return 0; /* by the broker that went */
+	return r;
+}
+
+int bs_broker_ask(uint16_t type, const char *name, uint32_t flags, uint64_t deadline, int *fdp,
+		  int *connp)
+{
+	bool waits = (flags & BS_WANT_WAIT) != 0;
+	int r;
+
+	if (waits && deadline > bs_now()) {
+		r = ask_once(type, name, flags, deadline, fdp, connp);
+		if (r != -ETIMEDOUT)
+			return r;
+	}
+	/* The deadline is for the name, not for the round trip: if the name is there, it is had. */
+	r = ask_once(type, name, flags & ~BS_WANT_WAIT, 0, fdp, connp);
+	return r == -ENOENT && waits && deadline != BSTREAM_DONT_WAIT ? -ETIMEDOUT : r;
+}
+
+void bs_broker_hang_up(int conn)
+{
+	bs_link_close(conn);
+}
+
+/* After a broker went away in the middle: has it given our segment the name? */
+static bool create_is_done(int fd, const char *tmp_name)
+{
+	char path[sizeof(BS_SHM_DIR) + 65];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || st.st_nlink != 1)
+		return false;
+	if (tmp_name[0] == '\0')
+		return true; /* it was made without a link */
+	snprintf(path, sizeof(path), BS_SHM_DIR "/%.63s", tmp_name);
+	return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+int bs_broker_create(const char *name, int fd, const char *tmp_name)
+{
+	struct bs_req_create request = { .head = wire_head(BS_REQ_CREATE, sizeof(request)) };
+	struct bs_reply reply;
+	struct exchange x = {
+		.request = &request,
+		.request_len = sizeof(request),
+		.fd = fd,
+		.reply = &reply,
+		.reply_size = sizeof(reply),
+		.may_start = choice_may_start(),
+	};
+	int r;
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	r = exchange_run(&x);
+	if (r == -EEXIST && x.again && create_is_done(fd, tmp_name))
+		return 0;
+	return r;
+}
+
+/* Ask for streams' figures into @page, which has room for @room of them. */
+static int ask_figures(uint16_t type, const char *name, struct bs_reply_list *page, size_t room)
+{
+	struct bs_req_name request;
+	struct exchange x = {
+		.request = &request,
+		.request_len = sizeof(request),
+		.fd = -1,
+		.reply = page,
+		.reply_size = sizeof(*page) + room * sizeof(page->streams[0]),
+		.may_start = choice_may_start(),
+	};
+	int r;
+
+	request_fill(&request, type, name, 0);
+	r = exchange_run(&x);
+	if (r < 0)
+		return r;
+	if (page->n_streams > room ||
+	    x.reply_len != sizeof(*page) + page->n_streams * sizeof(page->streams[0]))
+		return -EPROTO;
+	for (uint32_t i = 0; i < page->n_streams; i++)
+		page->streams[i].name[BS_WIRE_NAME - 1] = '\0';
+	return 0;
+}
+
+int bs_broker_look(const char *name, struct bs_wire_stat *stat)
+{
+	struct {
+		alignas(8) char room[sizeof(struct bs_reply_list) + sizeof(struct bs_wire_stat)];
+	} one;
+	struct bs_reply_list *page = (struct bs_reply_list *)one.room;
+	int r = ask_figures(BS_REQ_STAT, name, page, 1);
+
+	if (r == 0 && page->n_streams != 1)
+		r = -EPROTO;
+	if (r == 0)
+		*stat = page->streams[0];
+	return r;
+}
+
+int bs_broker_page(const char *after, struct bs_reply_list **pagep)
+{
+	struct bs_reply_list *page;
+	int r;
+
+	page = malloc(sizeof(*page) + BS_WIRE_PER_LIST * sizeof(page->streams[0]));
+	if (!page)
+		return -ENOMEM;
+	r = ask_figures(BS_REQ_LIST, after, page, BS_WIRE_PER_LIST);
+	if (r < 0)
+		free(page);
+	else
+		*pagep = page;
+	return r;
+}
+
+/* ---- the broker itself ---------------------------------------------------------------------- */
+
+static int ask_broker(struct bs_reply_broker *reply, bool may_start)
+{
+	struct bs_wire_head request = wire_head(BS_REQ_BROKER, sizeof(request));
+	struct exchange x = {
+		.request = &request,
+		.request_len = sizeof(request),
+		.fd = -1,
+		.reply = reply,
+		.reply_size = sizeof(*reply),
+		.may_start = may_start,
+	};
+	int r = exchange_run(&x);
+
+	if (r == 0 && x.reply_len != sizeof(*reply))
+		r = -EPROTO;
+	return r;
+}
+
+int bstream_broker_stat(struct bstream_broker_stat *stat)
+{
+	struct bs_reply_broker reply;
+	int r;
+
+	if (!stat || stat->size != sizeof(*stat))
+		return -EINVAL;
+	r = ask_broker(&reply, false);
+	if (r < 0)
+		return r;
+	*stat = (struct bstream_broker_stat){
+		.size = sizeof(*stat),
+		.pid = reply.pid,
+		.uid = reply.uid,
+		.wire_version = reply.wire_version,
+		.layout_version = reply.layout_version,
+		.streams = reply.n_streams,
+		.clients = reply.n_clients,
+		.max_streams = reply.max_streams,
+		.max_clients = reply.max_clients,
+		.bytes = reply.bytes,
+		.uptime_ns = reply.uptime_ns,
+	};
+	return 0;
+}
+
+int bstream_broker_start(void)
+{
+	struct bs_reply_broker reply;
+	bool started = false;
+	int r, link = choice_connect(choice_may_start(), bs_now() + ROUND_NS, &started);
+
+	if (link < 0)
+		return link;
+	bs_link_close(link);
+	r = ask_broker(&reply, choice_may_start());
+	return r < 0 ? r : !started;
+}
+
+/* A handle on the process that listens behind @link, or -1. */
+static int link_pidfd(int link)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(link, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.pid <= 0 ||
+	    cred.pid == getpid())
+		return -1;
+	return pidfd_open(cred.pid, 0);
+}
+
+/* On a connection of its own, kept until the broker has gone: its hang-up is the second best sign */
+static int stop_over(int link, uint64_t until)
+{
+	struct bs_wire_head request = wire_head(BS_REQ_STOP, sizeof(request));
+	struct bs_reply reply;
+	struct exchange x = { .request = &request, .reply = &reply, .reply_size = sizeof(reply) };
+	int fd = -1, r, pidfd = bs_link_raise(link_pidfd(link));
+
+	r = bs_packet_send(link, &request, sizeof(request), -1, MSG_DONTWAIT);
+	if (r == 0)
+		r = link_await(link, until);
+	if (r == 0)
+		r = reply_take(&x, link, &fd);
+	if (r == 0 || r == GONE || is_gone(r)) {
+		r = link_await(pidfd >= 0 ? pidfd : link, until);
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	return r;
+}
+
+int bstream_broker_stop(void)
+{
+	struct bs_reply_broker reply;
+	uint64_t until = bs_now() + ROUND_NS;
+	int link, r;
+
+	/* Whoever answers has made the listening socket its own: before, the kernel names the
+	 * process that started it as the one behind a connection. */
+	r = ask_broker(&reply, false);
+	if (r < 0)
+		return r;
+	link = choice_connect(false, until, NULL);
+	if (link < 0)
+		return link;
+	r = stop_over(link, until);
+	bs_link_close(link);
+	return r;
+}

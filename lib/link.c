@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link.c - owns the list of noted descriptors. Its lock is held over every call that makes or closes
+ * one, none of which waits, and over fork: a child sees each either noted or not there.
+ *
+ * For broker.c and start.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/link.h"
+#include "proto/packet.h"
+
+struct link {
+	struct link *next;
+	int fd;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct link *links;
+
+static void link_before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void link_after_fork_parent(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void link_after_fork_child(void)
+{
+	while (links) {
+		struct link *l = links;
+
+		close(l->fd);
+		links = l->next;
+		free(l);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void link_start(void)
+{
+	pthread_atfork(link_before_fork, link_after_fork_parent, link_after_fork_child);
+}
+
+static void link_lock(void)
+{
+	pthread_once(&once, link_start);
+	pthread_mutex_lock(&lock);
+}
+
+int bs_link_raise(int fd)
+{
+	int up;
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (up < 0)
+		up = -errno;
+	close(fd);
+	return up;
+}
+
+/* With the lock held. Takes @fd, which may be a negative errno. */
+static int link_note(int fd)
+{
+	struct link *l;
+
+	fd = bs_link_raise(fd);
+	if (fd < 0)
+		return fd;
+	l = malloc(sizeof(*l));
+	if (!l) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*l = (struct link){ .next = links, .fd = fd };
+	links = l;
+	return fd;
+}
+
+int bs_link_socket(void)
+{
+	int fd;
+
+	link_lock();
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = link_note(fd < 0 ? -errno : fd);
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+int bs_link_dir(const char *path)
+{
+	int fd;
+
+	link_lock();
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = link_note(fd < 0 ? -errno : fd);
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
+{
+	ssize_t n;
+
+	link_lock();
+	n = bs_packet_recv(link, buf, size, fdp, MSG_DONTWAIT);
+	if (n > 0 && fdp && *fdp >= 0) {
+		*fdp = bs_link_raise(*fdp);
+		if (*fdp < 0)
+			n = *fdp;
+	}
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+void bs_link_close(int fd)
+{
+	if (fd < 0)
+		return;
+	link_lock();
+	for (struct link **at = &links; *at; at = &(*at)->next)
+		if ((*at)->fd == fd) {
+			struct link *l = *at;
+
+			*at = l->next;
+			close(fd);
+			free(l);
+			break;
+		}
+	pthread_mutex_unlock(&lock);
+}
+
+void bs_link_closep(int *fdp)
+{
+	bs_link_close(*fdp);
+}

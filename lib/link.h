@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link.h - the descriptors with which this process talks to a broker, and fork.
+ *
+ * A forked child must keep none of them: the broker would take it for its parent, a lock would
+ * outlive its owner, a dead broker's socket would go on listening. So each is noted from birth to
+ * close, and the child closes what is noted. All are close-on-exec, and never 0, 1 or 2.
+ */
+#ifndef BS_LINK_H
+#define BS_LINK_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A new Unix packet socket, not blocking. The descriptor or a negative errno. */
+int bs_link_socket(void);
+
+/* Open a directory. Likewise. */
+int bs_link_dir(const char *path);
+
+/* bs_packet_recv, not waiting; *fdp is no longer noted: the caller's. */
+ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp);
+
+/* Close what the functions above opened. -1 is fine. */
+void bs_link_close(int fd);
+void bs_link_closep(int *fdp); /* for the cleanup attribute */
+
+/* Move a descriptor below 3 out of the way of the standard ones. The descriptor or a negative errno,
+ * and then @fd is closed. */
+int bs_link_raise(int fd);
+
+#endif
