@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * geometry.h - the private copy of a segment's geometry: the bounds everything else is checked
+ * against. A plain value, of whoever holds it.
+ */
+#ifndef BS_GEOMETRY_H
+#define BS_GEOMETRY_H
+
+#include <stdbool.h>
+
+#include "proto/layout.h"
+
+struct bs_geometry {
+	uint32_t capacity, chunk_max, max_writers;
+	uint32_t flags, keep;
+	bool fences; /* publishers make real fences: a heavy barrier is not needed */
+	uint64_t slots_at; /* bytes from the start of the segment */
+	uint64_t stride; /* bytes from slot to slot */
+	uint64_t size; /* bytes in all */
+};
+
+/* Fill @geo from the options; a capacity of 0 is 1. -EINVAL: out of limits. */
+int bs_geometry_init(struct bs_geometry *geo, uint32_t capacity, uint32_t chunk_max,
+		     uint32_t max_writers, uint32_t flags, uint32_t keep);
+
+/* Fill @geo from a header somebody else wrote, already copied to private memory, and the size that
+ * fstat gave. -EPROTO: not a segment, or it does not fit; -EPROTONOSUPPORT: another layout. */
+int bs_geometry_check(struct bs_geometry *geo, const struct bs_header *peer_header,
+		      uint64_t file_size);
+
+/* Is @name one that a stream may have? */
+bool bs_name_ok(const char *name);
+
+#endif
