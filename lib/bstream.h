@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bstream.h - byte streams between processes: the public interface of libbstream.
+ *
+ * A stream is a bounded FIFO of chunks in one shared-memory segment: many writers, one reader.
+ * This header is the whole contract; everything behind it may change.
+ *
+ * Results.    An int is 0 or a stated positive outcome, or a negative errno. Out-parameters are
+ *             written on success only, unless a call says otherwise. Wrong arguments (-EINVAL,
+ *             -EMSGSIZE) are found before anything else. After a failed call the caller owns all
+ *             it owned before. The library never prints, exits, installs signal handlers or
+ *             raises SIGPIPE, and it does not allocate on the data path.
+ * Deadlines.  Absolute CLOCK_MONOTONIC nanoseconds: BSTREAM_FOREVER, BSTREAM_DONT_WAIT (then
+ *             -EAGAIN), or bstream_after_ms(ms); past it, -ETIMEDOUT. A deadline bounds the wait
+ *             for the peer or the name, not the broker's round trip or start (5 s at most). Where
+ *             nothing has to be waited for, a past deadline still succeeds. A signal does not end
+ *             a wait.
+ * Threads.    A handle is used by one thread at a time; different handles, of the same stream too,
+ *             by any threads at once. Clone a writer for each thread.
+ * fork.       A forked child does not get its parent's handles: a call on one says -ESTALE there,
+ *             and closing it frees memory and nothing else. Give a child an end of its own with
+ *             detach and attach.
+ */
+#ifndef BSTREAM_H
+#define BSTREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BSTREAM_API __attribute__((visibility("default")))
+#else
+#define BSTREAM_API
+#endif
+
+struct bstream_writer;
+struct bstream_reader;
+struct bstream_view;
+
+/* ---- Deadlines ------------------------------------------------------------------------------ */
+
+#define BSTREAM_FOREVER   UINT64_MAX /* wait as long as it takes */
+#define BSTREAM_DONT_WAIT ((uint64_t)0) /* -EAGAIN in place of any wait */
+
+/*
+ * bstream_after_ms - the deadline @ms milliseconds from now.
+ *
+ * @ms: milliseconds; negative is taken as 0, which is a deadline already past (-ETIMEDOUT, not
+ *      -EAGAIN). Values too large to represent give BSTREAM_FOREVER.
+ * Returns: absolute CLOCK_MONOTONIC nanoseconds, never BSTREAM_DONT_WAIT. Does not fail or block.
+ * Since: 0.1
+ */
+BSTREAM_API uint64_t bstream_after_ms(int64_t ms);
+
+/* ---- Options -------------------------------------------------------------------------------- */
+
+#define BSTREAM_NAME_MAX 200 /* bytes in the longest name */
+#define BSTREAM_NOTE_MAX 4096 /* bytes in the longest note */
+
+#define BSTREAM_KEEP_READER  0x1u /* keep: a read end that is left goes back to its name */
+#define BSTREAM_KEEP_WRITERS 0x2u /* keep: no end before bstream_eof or bstream_remove */
+
+#define BSTREAM_SEALED 0x1u /* flags: for peers that are not trusted (-EOPNOTSUPP in this version) */
+#define BSTREAM_FENCES 0x2u /* flags: for peers that cannot use membarrier(2) */
+
+/*
+ * struct bstream_options - what a stream is made like. Start from BSTREAM_OPTIONS_INIT; a NULL
+ * pointer means the same. Since: 0.1
+ */
+struct bstream_options {
+	size_t size; /* sizeof, for the ABI: a non-zero tail that is not known is -E2BIG */
+	uint32_t capacity; /* chunks in flight: 16 by default; 0 is taken as 1 */
+	uint32_t chunk_max; /* bytes in the largest chunk: 65536 by default */
+	uint32_t max_writers; /* write ends open at once: 64 by default, 4096 at most */
+	uint32_t keep; /* BSTREAM_KEEP_READER | BSTREAM_KEEP_WRITERS, named streams only */
+	uint32_t mode; /* who may open it by name: 0600 by default */
+	uint32_t flags; /* BSTREAM_SEALED, BSTREAM_FENCES */
+};
+
+#define BSTREAM_OPTIONS_INIT { sizeof(struct bstream_options), 16, 65536, 64, 0, 0600, 0 }
+
+/* ---- What can be seen of a stream ----------------------------------------------------------- */
+
+#define BSTREAM_READER_NONE   0u /* reader: the read end is gone */
+#define BSTREAM_READER_PARKED 1u /* reader: it waits at its name for somebody to open it */
+#define BSTREAM_READER_OPEN   2u /* reader: some process owns it */
+
+/* flags in struct bstream_stat; BSTREAM_SEALED and BSTREAM_FENCES may stand beside them */
+#define BSTREAM_ENDED       0x100u /* no write end is left and none can come */
+#define BSTREAM_BROKEN      0x200u /* the read end is gone: writers get -EPIPE */
+#define BSTREAM_LOST_WRITER 0x400u /* a writer died without closing */
+#define BSTREAM_REMOVED     0x800u /* the name has been removed */
+
+/*
+ * struct bstream_stat - the state of one stream. Set .size = sizeof before the call. Counters are
+ * read one by one from a living stream, so they may be a few chunks apart. Since: 0.1
+ */
+struct bstream_stat {
+	size_t size;
+	char name[BSTREAM_NAME_MAX + 1]; /* "" for a pair */
+	uint32_t capacity, chunk_max, max_writers, keep, mode, uid, gid;
+	uint32_t in_flight, writers, reader; /* reader: BSTREAM_READER_NONE, _PARKED, _OPEN */
+	uint32_t flags; /* BSTREAM_ENDED, BSTREAM_BROKEN, BSTREAM_LOST_WRITER, BSTREAM_REMOVED */
+	int32_t reader_pid, writer_pid; /* 0: none, or not known; the last to have attached */
+	uint64_t chunks_written, chunks_read, chunks_abandoned, bytes_written, bytes_read;
+	uint64_t writer_waits, reader_waits, created_ns; /* times a side slept; CLOCK_REALTIME */
+};
+
+#define BSTREAM_END_READER 1u /* kind */
+#define BSTREAM_END_WRITER 2u
+
+#define BSTREAM_WAITS_NOT   0u /* waits_for: it is not waiting */
+#define BSTREAM_WAITS_ITEMS 1u /* a reader, for a chunk */
+#define BSTREAM_WAITS_ROOM  2u /* a writer, for a free slot */
+#define BSTREAM_WAITS_DRAIN 3u /* a writer, for the reader to have released its chunks */
+
+/* struct bstream_end - one end, as bstream_view_ends shows it. Since: 0.1 */
+struct bstream_end {
+	size_t size;
+	uint32_t kind; /* BSTREAM_END_READER, BSTREAM_END_WRITER */
+	int32_t pid; /* 0: on its way between two processes */
+	uint32_t uid;
+	uint32_t waits_for; /* BSTREAM_WAITS_* */
+	uint64_t waits_since_ns; /* CLOCK_MONOTONIC; 0 if it is not waiting */
+	uint64_t chunks, bytes; /* through this end */
+};
+
+/* struct bstream_broker_stat - the broker. Set .size = sizeof before the call. Since: 0.1 */
+struct bstream_broker_stat {
+	size_t size;
+	int32_t pid;
+	uint32_t uid;
+	uint32_t wire_version, layout_version;
+	uint32_t streams, clients; /* names held; connections open, this call's own included */
+	uint32_t max_streams, max_clients; /* limits */
+	uint64_t bytes; /* shared memory in the streams it holds */
+	uint64_t uptime_ns;
+};
+
+/* ---- A pair --------------------------------------------------------------------------------- */
+
+/*
+ * bstream_pair - makes a stream without a name and without the broker, and gives both ends of it.
+ *
+ * @options: borrowed, may be NULL. keep must be 0.
+ * @writerp, @readerp: receive new handles; the caller closes each.
+ * Blocks: no.
+ * Returns: 0; -EINVAL options out of bounds; -E2BIG options of a newer library; -EOPNOTSUPP the
+ *          kernel refuses membarrier(2) and BSTREAM_FENCES is not set, or BSTREAM_SEALED is set;
+ *          -ENOSPC, -ENOMEM, -EMFILE, -ENFILE; -ENOSYS no /proc.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_pair(const struct bstream_options *options, struct bstream_writer **writerp,
+			     struct bstream_reader **readerp);
+
+/* ---- Named streams, through the broker ------------------------------------------------------ */
+/*
+ * Names: 1 to BSTREAM_NAME_MAX bytes of letters, digits, '.', '_', '-', '/', not starting with
+ * '/' or '.'; anything else is -EINVAL.
+ *
+ * Errors that any of these may give beside its own: -ECONNREFUSED no broker, and none could be
+ * started; -EACCES not permitted; -EDQUOT over quota; -ENOSPC, -ENOMEM, -EMFILE; -EPROTO corrupt;
+ * -EPROTONOSUPPORT other wire or layout version; -ETIMEDOUT the broker did not answer in 5 s.
+ *
+ * A name lives until it is removed, or until its stream is over (broken, or ended and read out)
+ * and the last end has gone; from then on it is -ENOENT, and may be created anew.
+ */
+
+/*
+ * bstream_create - makes a named stream. Its read end is parked: writers may write before any
+ * reader comes. The memory is allocated here, in the calling process.
+ *
+ * @name: borrowed. @options: borrowed, may be NULL.
+ * Blocks: for the broker's answer only.
+ * Returns: 0; -EEXIST; -EINVAL, -E2BIG, -EOPNOTSUPP as bstream_pair; -ENOSPC no shared memory.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_create(const char *name, const struct bstream_options *options);
+
+/*
+ * bstream_open_writer - opens a write end by name; waits for the name to exist.
+ *
+ * @writerp: receives a new handle; the caller closes it.
+ * Blocks: until the name exists, and until a writer that is stopped in the middle of a write
+ *         leaves it, at most to @deadline.
+ * Returns: 0; -ENOENT no such name and BSTREAM_DONT_WAIT; -ETIMEDOUT; -EPIPE the read end is
+ *          gone; -ESHUTDOWN the stream has ended; -EMFILE max_writers are open already, or no
+ *          descriptor is free; -EAGAIN told not to wait and a writer is in the middle of a write.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_open_writer(const char *name, uint64_t deadline, struct bstream_writer **writerp);
+
+/*
+ * bstream_open_reader - opens the read end by name; waits for the name to exist.
+ *
+ * @readerp: receives a new handle; the caller closes it.
+ * Blocks: until the name exists, at most to @deadline.
+ * Returns: 0, also for a stream that has ended and is still to be read out; -ENOENT no such name
+ *          and BSTREAM_DONT_WAIT; -ETIMEDOUT; -EBUSY at once while any process holds the read
+ *          end; -EPIPE the read end is gone for good.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_open_reader(const char *name, uint64_t deadline, struct bstream_reader **readerp);
+
+/*
+ * bstream_remove - removes a name at once. Kept and parked ends are given up, open ends work on,
+ * and chunks that wait go with the last end.
+ *
+ * Blocks: for the broker's answer only.
+ * Returns: 0; -ENOENT.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_remove(const char *name);
+
+/*
+ * bstream_eof - gives up the kept write end of a stream made with BSTREAM_KEEP_WRITERS: it ends
+ * when its last writer has gone, at once if none is there. Does nothing to any other stream.
+ *
+ * Blocks: for the broker's answer only.
+ * Returns: 0; -ENOENT.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_eof(const char *name);
+
+#define BSTREAM_WAIT_EXISTS  1u /* what: the name exists */
+#define BSTREAM_WAIT_READER  2u /* a process has its read end open */
+#define BSTREAM_WAIT_WRITER  3u /* a process has a write end open */
+#define BSTREAM_WAIT_EMPTY   4u /* every chunk written has been released */
+#define BSTREAM_WAIT_END     5u /* every writer has gone and every chunk has been released */
+#define BSTREAM_WAIT_MAILBOX 6u /* a mailbox of this name is open (-EOPNOTSUPP in this version) */
+
+/*
+ * bstream_wait - waits for something to be true of a name, and for the name to exist.
+ *
+ * @what: one of BSTREAM_WAIT_*.
+ * Blocks: until it is true, at most to @deadline.
+ * Returns: 0; -ENOENT no such name and BSTREAM_DONT_WAIT, or the name went meanwhile; -EAGAIN not true and BSTREAM_DONT_WAIT;
+ *          -ETIMEDOUT; -EPIPE it can no longer become true, the reader is gone; -ESHUTDOWN no
+ *          writer can come any more; -EINVAL.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_wait(const char *name, uint32_t what, uint64_t deadline);
+
+/*
+ * bstream_stat - the state of a named stream, as the broker sees it.
+ *
+ * @stat: .size set by the caller; filled.
+ * Blocks: for the broker's answer only.
+ * Returns: 0; -ENOENT; -EINVAL .size is not known.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_stat(const char *name, struct bstream_stat *stat);
+
+/*
+ * bstream_list - calls @each for every named stream, in the order of their names. A stream made or
+ * removed during the call may be missed or shown.
+ *
+ * @each: called with a borrowed struct; the list stops at its first non-zero result.
+ * Blocks: for the broker's answers, and in @each.
+ * Returns: 0, or what @each returned.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_list(int (*each)(const struct bstream_stat *stat, void *arg), void *arg);
+
+/* ---- Writing -------------------------------------------------------------------------------- */
+
+/*
+ * bstream_write - writes one chunk of @len bytes: whole, or not at all.
+ *
+ * @buf: borrowed; may be NULL if @len is 0. An empty chunk is a chunk.
+ * Blocks: while the stream is full, at most to @deadline.
+ * Returns: 0; -EMSGSIZE @len exceeds chunk_max; -EPIPE the reader is gone; -EAGAIN full and
+ *          BSTREAM_DONT_WAIT; -ETIMEDOUT; -EBUSY a reservation is open; -EPROTO the segment is
+ *          corrupt; -ESTALE the handle was moved away, or belongs to the parent of this process.
+ *          On any error nothing of the chunk is ever read.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_write(struct bstream_writer *writer, const void *buf, size_t len, uint64_t deadline);
+
+/*
+ * bstream_writev - as bstream_write; the @n pieces make one chunk.
+ *
+ * @iov: borrowed. @n: 0 to 1024.
+ * Returns: as bstream_write; -EINVAL @n out of range.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_writev(struct bstream_writer *writer, const struct iovec *iov, int n, uint64_t deadline);
+
+/*
+ * bstream_reserve - takes the next slot, to be written in place. Follow it by bstream_commit or
+ * bstream_cancel; chunks of other writers that come later wait behind it meanwhile.
+ *
+ * @len: bytes wanted, at most chunk_max. @spanp: receives the memory, @len bytes, the library's,
+ *       good until commit or cancel; its contents are undefined.
+ * Blocks: while the stream is full, at most to @deadline.
+ * Returns: as bstream_write.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_reserve(struct bstream_writer *writer, size_t len, void **spanp, uint64_t deadline);
+
+/*
+ * bstream_commit - makes the first @len bytes of the reservation a chunk.
+ *
+ * Blocks: no.
+ * Returns: 0; -EINVAL nothing is reserved, or @len is more than was: the reservation stays; -EPIPE
+ *          the reader has left: the reservation is gone; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_commit(struct bstream_writer *writer, size_t len);
+
+/*
+ * bstream_cancel - gives up the reservation; nothing of it is ever read. Its slot is free again
+ * when the reader passes it. Without a reservation it does nothing.
+ *
+ * Blocks: no. Cannot fail.
+ * Since: 0.1
+ */
+BSTREAM_API void bstream_cancel(struct bstream_writer *writer);
+
+/*
+ * bstream_writer_clone - makes another write end of the same stream, with a handle of its own.
+ *
+ * @writerp: receives a new handle; the caller closes it.
+ * Blocks: no longer than 5 s, for a writer that is stopped in the middle of a write (-ETIMEDOUT).
+ * Returns: 0; -EMFILE max_writers are open, or no descriptor is free; -EPIPE the reader is gone;
+ *          -ENOSYS no /proc; -EACCES not permitted to open the segment; -ENOMEM; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_writer_clone(const struct bstream_writer *writer, struct bstream_writer **writerp);
+
+/*
+ * bstream_drain - waits until the reader has released every chunk claimed before the call, by
+ * whichever writer.
+ *
+ * Blocks: at most to @deadline.
+ * Returns: 0; -EPIPE the reader left first; -EAGAIN, -ETIMEDOUT; -EBUSY a reservation is open;
+ *          -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_drain(struct bstream_writer *writer, uint64_t deadline);
+
+/*
+ * bstream_writer_close - closes a write end and frees the handle; an open reservation is
+ * cancelled. When it was the last, the stream ends behind its last chunk. NULL is fine.
+ *
+ * Blocks: no. Cannot fail. Since: 0.1
+ */
+BSTREAM_API void bstream_writer_close(struct bstream_writer *writer);
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+/*
+ * bstream_read - reads one chunk into @buf.
+ *
+ * @size: bytes of room in @buf. @lenp: receives the chunk's length, also on -EMSGSIZE.
+ * Blocks: while the stream is empty, at most to @deadline.
+ * Returns: 1 a chunk; 0 the end: every writer has closed and all was read; -ECONNRESET the end,
+ *          but a writer died without closing: the data may be cut short. Both ends are sticky.
+ *          -EMSGSIZE the chunk is larger than @size, and stays; -EAGAIN, -ETIMEDOUT; -EPROTO the
+ *          segment is corrupt; -ESTALE the handle belongs to the parent of this process.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_read(struct bstream_reader *reader, void *buf, size_t size, size_t *lenp,
+			     uint64_t deadline);
+
+/*
+ * bstream_peek - shows the next chunk in place. Until bstream_release it comes again at the next
+ * peek or read, also for whoever owns the read end by then.
+ *
+ * @chunkp, @lenp: receive the bytes, the library's, good until release, close, detach or park.
+ * Blocks: while the stream is empty, at most to @deadline.
+ * Returns: as bstream_read, without -EMSGSIZE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_peek(struct bstream_reader *reader, const void **chunkp, size_t *lenp,
+			     uint64_t deadline);
+
+/*
+ * bstream_release - gives the slot of the peeked chunk back to the writers.
+ *
+ * Blocks: no.
+ * Returns: 0; -EINVAL nothing was peeked; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_release(struct bstream_reader *reader);
+
+/*
+ * bstream_reader_park - gives the read end of a named stream back to its name, where the next
+ * bstream_open_reader finds it, with every chunk not yet released. Consumes the handle on success.
+ *
+ * Blocks: no.
+ * Returns: 0; -EINVAL a pair has no name; -ENOENT the name has been removed; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_reader_park(struct bstream_reader *reader);
+
+/*
+ * bstream_reader_close - closes the read end and frees the handle. Writers get -EPIPE, but for a
+ * stream with BSTREAM_KEEP_READER, whose read end goes back to its name. NULL is fine.
+ *
+ * Blocks: no. Cannot fail. Since: 0.1
+ */
+BSTREAM_API void bstream_reader_close(struct bstream_reader *reader);
+
+/* ---- Moving ends ---------------------------------------------------------------------------- */
+
+/*
+ * bstream_writer_detach, bstream_reader_detach - turn an end into one descriptor, which any process
+ * that gets it, through exec or a Unix socket, makes an end again by attach. Consumes the handle on
+ * success. The descriptor is close-on-exec (clear that for exec); closing the last copy of it
+ * without attaching counts as a death. It may not be used for anything else.
+ *
+ * Blocks: no.
+ * Returns: the descriptor; -EBUSY a reservation is open; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_writer_detach(struct bstream_writer *writer);
+BSTREAM_API int bstream_reader_detach(struct bstream_reader *reader);
+
+/*
+ * bstream_writer_attach, bstream_reader_attach - make an end of the descriptor that detach gave.
+ *
+ * @fd: the library's on success, the caller's on failure.
+ * @writerp, @readerp: receive a new handle; the caller closes it.
+ * Blocks: no longer than 5 s, for a writer that is stopped in the middle of a write (-ETIMEDOUT).
+ * Returns: 0; -EPROTO it is not such an end, or somebody has attached it already; -EPIPE its
+ *          stream is over; -EBADF; -EPROTONOSUPPORT other layout version; -EOPNOTSUPP no
+ *          membarrier(2); -ENOMEM.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_writer_attach(int fd, struct bstream_writer **writerp);
+BSTREAM_API int bstream_reader_attach(int fd, struct bstream_reader **readerp);
+
+/* ---- The broker ----------------------------------------------------------------------------- */
+
+#define BSTREAM_SYSTEM   0x1u /* the machine's broker, not the user's; it is never started from here */
+#define BSTREAM_NO_START 0x2u /* do not start a broker when there is none */
+
+/*
+ * bstream_broker_use - says which broker to ask, for the whole process. Call it before the first
+ * call that needs one; a later call counts from then on.
+ *
+ * @socket: the broker's socket; NULL: $BSTREAM_SOCKET, else the default for @flags. Copied.
+ * @flags: BSTREAM_SYSTEM, BSTREAM_NO_START.
+ * Blocks: no.
+ * Returns: 0; -EINVAL unknown flags, or an empty path; -ENAMETOOLONG.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_broker_use(const char *socket, uint32_t flags);
+
+/*
+ * bstream_broker_stat - how the broker is. Never starts one.
+ *
+ * @stat: .size set by the caller; filled.
+ * Blocks: for the broker's answer only.
+ * Returns: 0; -ECONNREFUSED none is running; -EINVAL .size is not known.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_broker_stat(struct bstream_broker_stat *stat);
+
+/*
+ * bstream_broker_start - starts the user's broker if none is running. Since: 0.1
+ *
+ * Blocks: at most 5 s.
+ * Returns: 0 it was started; 1 one was running already; -ECONNREFUSED it could not be started;
+ *          -EACCES, -ENAMETOOLONG the runtime directory or the socket's path cannot be used.
+ */
+BSTREAM_API int bstream_broker_start(void);
+
+/*
+ * bstream_broker_stop - stops the broker and returns when it has gone. Running streams go on,
+ * waiting ones stay for the next broker.
+ *
+ * Blocks: at most 5 s.
+ * Returns: 0; -ECONNREFUSED none is running; -ETIMEDOUT.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_broker_stop(void);
+
+/* ---- Looking -------------------------------------------------------------------------------- */
+
+/*
+ * bstream_view_open - opens a named stream to look at it; disturbs nobody.
+ *
+ * @viewp: receives a view; the caller closes it. It goes on showing a stream that was removed.
+ * Blocks: for the broker's answer only.
+ * Returns: 0; -ENOENT.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_view_open(const char *name, struct bstream_view **viewp);
+
+/* bstream_view_stat - as bstream_stat, from the segment itself, without the broker. Since: 0.1 */
+BSTREAM_API int bstream_view_stat(struct bstream_view *view, struct bstream_stat *stat);
+
+/*
+ * bstream_view_ends - calls @each for the read end, if it is open, and for each write end.
+ *
+ * @each: called with a borrowed struct; stops at its first non-zero result.
+ * Returns: 0, or what @each returned.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_view_ends(struct bstream_view *view,
+				  int (*each)(const struct bstream_end *end, void *arg), void *arg);
+
+/* bstream_view_close - frees a view. NULL is fine. Since: 0.1 */
+BSTREAM_API void bstream_view_close(struct bstream_view *view);
+
+/*
+ * bstream_writer_stat, bstream_reader_stat - the state of the stream behind a handle. Peers that
+ * died are found and counted as gone.
+ *
+ * @stat: .size set by the caller; filled.
+ * Blocks: no.
+ * Returns: 0; -EINVAL .size is not known; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_writer_stat(const struct bstream_writer *writer, struct bstream_stat *stat);
+BSTREAM_API int bstream_reader_stat(const struct bstream_reader *reader, struct bstream_stat *stat);
+
+/*
+ * bstream_writer_describe, bstream_reader_describe - a handle in words, for logs:
+ * "bstream_writer(name, 3/16 chunks, open)"; "(pair)" stands for the name where there is none; the
+ * last word is open, ended, broken or stale.
+ *
+ * @buf, @size: as for snprintf: at most @size bytes with the NUL are stored; may be NULL, 0.
+ * Blocks: no.
+ * Returns: the length of the whole text without the NUL. Does not fail.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_writer_describe(const struct bstream_writer *writer, char *buf, size_t size);
+BSTREAM_API int bstream_reader_describe(const struct bstream_reader *reader, char *buf, size_t size);
+
+/* bstream_version - the library's version, "0.1.0"; static. Since: 0.1 */
+BSTREAM_API const char *bstream_version(void);
+
+/* bstream_wire_version, bstream_layout_version - what it speaks to brokers and segments. Since: 0.1 */
+BSTREAM_API uint32_t bstream_wire_version(void);
+BSTREAM_API uint32_t bstream_layout_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handle.h - an end as one process uses it: what struct bstream_writer and struct bstream_reader
+ * are, and the few lines that both data paths share.
+ *
+ * Everything in a handle is private memory: bounds copied from the segment once, at attach, and
+ * counts that only this end moves. The owner of a handle is one thread at a time.
+ */
+#ifndef BS_HANDLE_H
+#define BS_HANDLE_H
+
+#include <errno.h>
+
+#include "bstream.h"
+#include "lib/fork.h"
+#include "lib/spin.h"
+#include "proto/atomic.h"
+#include "proto/hint.h"
+#include "proto/segment.h"
+#include "proto/verdict.h"
+
+#define bs_likely(x)   __builtin_expect(!!(x), 1)
+#define bs_unlikely(x) __builtin_expect(!!(x), 0)
+
+struct bstream_writer {
+	/* what every write touches */
+	struct bs_segment *g;
+	struct bs_writer_line *line;
+	struct bs_slot *slot; /* of chunk @tail, for a lone writer; of the reservation */
+	uint64_t tail; /* lone: the next chunk; several: the last that was looked at */
+	uint64_t head_seen; /* the reader had released that many when last looked at */
+	uint64_t index; /* @tail % capacity */
+	uint64_t stride;
+	uint32_t capacity, chunk_max;
+	bool fences, lone, reserved;
+	uint16_t until_probe; /* writes until the clock is looked at */
+	uint64_t chunks, bytes; /* through this end */
+	uint64_t fork_stamp;
+
+	/* the rest */
+	uint64_t claim; /* the chunk that is reserved */
+	uint32_t reserved_len;
+	uint32_t probe_stride;
+	uint64_t probed_ns; /* when the clock was looked at, coarse */
+	uint64_t asked_ns; /* when the kernel was asked for the reader, coarse */
+	uint32_t place;
+	struct bs_spin spin;
+	struct bs_hold hold;
+};
+
+struct bstream_reader {
+	struct bs_segment *g;
+	struct bs_slot *slot; /* of chunk @head */
+	uint64_t head; /* the next chunk */
+	uint64_t index; /* @head % capacity */
+	uint64_t stride;
+	uint32_t capacity, chunk_max;
+	bool fences, peeked;
+	uint32_t peeked_len;
+	uint64_t chunks, bytes;
+	uint64_t fork_stamp;
+
+	int end; /* 1: not yet; 0 or -ECONNRESET: sticky */
+	struct bs_spin spin;
+	struct bs_hold hold;
+};
+
+/* Slot @index of the writer's or reader's segment. */
+static inline struct bs_slot *bs_slot_at(struct bs_segment *g, const struct bs_hold *hold,
+					 uint64_t index)
+{
+	return bs_segment_slot(g, &hold->sight.geo, index);
+}
+
+/* Is a hint up and reached at @count? One comparison: 0 less one is more than any count. */
+static inline bool bs_hint_reached(uint64_t wake_at, uint64_t count)
+{
+	return wake_at - 1 < count;
+}
+
+/* The end of a slice, and what goes with it: sooner where no broker tells of deaths. */
+uint64_t bs_slice_end(const struct bs_hold *hold, uint64_t now, uint64_t deadline);
+
+/* room.c: waiting for a free slot, cold. 0: look again; -EPIPE, -EAGAIN, -ETIMEDOUT, -EPROTO. */
+int bs_room_await(struct bstream_writer *w, uint64_t deadline);
+
+/* room.c: the reader may have died without anybody having said so: ask, now and then. */
+int bs_reader_probe(struct bstream_writer *w);
+
+/* room.c: room is left and another sleeps: pass the wake-up on. */
+void bs_room_hand_on(struct bstream_writer *w);
+
+/* items.c: waiting for a chunk, cold. 0: look again; -EAGAIN, -ETIMEDOUT, -EPROTO; the end is
+ * noted in r->end, and then 0 as well. */
+int bs_items_await(struct bstream_reader *r, uint64_t deadline);
+
+/* reader.c: give slot @head back and go on. */
+void bs_reader_advance(struct bstream_reader *r);
+
+#endif

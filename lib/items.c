@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * items.c - the cold side of the read end: waiting for a chunk, stepping over what a dead writer had
+ * claimed, and telling the end. Called by the handle's owner, when its next slot is not published.
+ *
+ * A chunk that is claimed and not published belongs to the writer whose intent it is. If no live
+ * writer has that intent, and the slot is still not published when looked at again, its owner has
+ * died and the slot is passed. Time never decides it (tests/model/claim-and-recover.pml).
+ */
+#include "lib/handle.h"
+
+static bool items_there(const struct bstream_reader *r)
+{
+	return slot_holds(r->slot, r->head);
+}
+
+static void slot_abandon(struct bstream_reader *r)
+{
+	figure_store(&r->g->reader.abandoned, figure_load(&r->g->reader.abandoned) + 1);
+	bs_reader_advance(r);
+}
+
+/* Every writer has gone and everything was read. Said once, noted for whoever waits for it. */
+static void end_note(struct bstream_reader *r, uint64_t peer_word)
+{
+	r->end = (peer_word & BS_W_LOST) != 0 ? -ECONNRESET : 0;
+	bs_reader_saw_end(&r->hold.sight);
+	bs_verdict_wake_watch(&r->hold.sight);
+}
+
+/* Everything that may have happened but a sleep. 1: look again (or r->end says so); 0: nothing;
+ * -EPROTO. */
+static int items_news(struct bstream_reader *r)
+{
+	uint64_t peer_word = word_look(&r->g->verdicts.writers);
+
+	/* After the word: if it says ended, all that was ever published is to be seen here. */
+	if (items_there(r))
+		return 1;
+	int64_t claimed = (int64_t)(tail_look(r->g) - r->head);
+	/* One behind: a lone writer between its seq and its tail, or dead there. */
+	if (claimed < -1 || claimed > (int64_t)r->capacity)
+		return -EPROTO;
+	bool ended = (peer_word & BS_W_ENDED) != 0;
+	if (claimed > 0) {
+		if (!ended && bs_writer_intends(&r->hold.sight, r->head))
+			return 0;
+		if (!items_there(r))
+			slot_abandon(r);
+		return 1;
+	}
+	if (ended)
+		end_note(r, peer_word);
+	return ended;
+}
+
+static bool items_spin(struct bstream_reader *r)
+{
+	if (r->spin.budget_ns == 0)
+		return false;
+	uint64_t until = bs_now() + r->spin.budget_ns;
+	do {
+		for (int i = 0; i < 16; i++) {
+			if (items_there(r)) {
+				bs_spin_paid(&r->spin);
+				return true;
+			}
+			bs_spin_pause();
+		}
+	} while (bs_now() < until);
+	return false;
+}
+
+/* Ask the kernel whether the writers are there. */
+static void writers_ask(struct bstream_reader *r)
+{
+	if (bs_verdict_writers(&r->hold.sight))
+		bs_verdict_wake_watch(&r->hold.sight);
+}
+
+static int items_refuse(struct bstream_reader *r, uint64_t deadline)
+{
+	writers_ask(r);
+	int rc = items_news(r);
+	if (rc != 0)
+		return rc;
+	return deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
+}
+
+static void wait_note(struct bstream_reader *r, uint32_t what, uint64_t since)
+{
+	struct bs_reader_line *l = &r->g->reader;
+
+	figure_store(&l->waits_for, what);
+	figure_store(&l->waits_since_ns, since);
+	if (what != BS_WAITS_NOT)
+		figure_store(&l->waits, figure_load(&l->waits) + 1);
+}
+
+/* One sleep of at most a slice. Returns as items_news does. */
+static int items_sleep(struct bstream_reader *r, uint64_t now, uint64_t deadline)
+{
+	struct bs_items *items = &r->g->items;
+
+	hint_raise(&items->wake_at, r->head + 1);
+	bs_barrier_heavy(r->fences); /* Dekker with items_wake() in writer.c */
+	int rc = items_news(r);
+	if (rc != 0)
+		return rc;
+	if (!bs_hint_sleep(&items->sem, bs_slice_end(&r->hold, now, deadline)))
+		writers_ask(r);
+	return items_news(r);
+}
+
+int bs_items_await(struct bstream_reader *r, uint64_t deadline)
+{
+	if (deadline != BSTREAM_DONT_WAIT && items_spin(r))
+		return 0;
+	int rc = items_news(r);
+	uint64_t began = bs_now();
+	bool slept = false;
+	for (uint64_t now = began; rc == 0; now = bs_now()) {
+		if (now >= deadline) {
+			rc = items_refuse(r, deadline);
+			break;
+		}
+		if (!slept)
+			wait_note(r, BS_WAITS_ITEMS, began);
+		slept = true;
+		rc = items_sleep(r, now, deadline);
+	}
+	if (slept) {
+		wait_note(r, BS_WAITS_NOT, 0);
+		bs_spin_slept(&r->spin, bs_now() - began);
+	}
+	return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - makes handles, clones them and closes them: the life of an end in this process.
+ *
+ * Order when one is made: everything that may fail for want of memory first; then the lock, which
+ * is either ours already or shows a forgery; then the words. Nothing in the segment is trusted
+ * before bs_segment_check has been through it, and nothing is locked before that either.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/open.h"
+#include "proto/end.h"
+
+#define PATIENCE_NS BS_MS(5000)
+
+/* Check the segment behind @fd, map it, and take note of it. 0, or as bs_writer_make says. */
+static int hold_init(struct bs_hold *hold, int fd, uint64_t first, uint64_t n, uint64_t *stampp)
+{
+	struct bs_sight *s = &hold->sight;
+	int rc = bs_segment_check(fd, &s->geo, &hold->header, NULL);
+
+	if (rc < 0)
+		return rc;
+	s->fd = fd;
+	s->own_byte = bs_end_byte(fd);
+	if (s->own_byte - first >= (n != 0 ? n : s->geo.max_writers))
+		return -EPROTO;
+	memcpy(hold->name, hold->header.name, sizeof(hold->name));
+	if (!s->geo.fences && bs_barrier_register() < 0)
+		return -EOPNOTSUPP;
+	s->g = bs_segment_map(fd, s->geo.size, true);
+	if (s->g == NULL)
+		return errno == EACCES || errno == EPERM ? -EPROTO : -ENOMEM;
+	*stampp = bs_fork_enlist(hold);
+	if (*stampp == 0) {
+		bs_segment_unmap(s->g, s->geo.size);
+		return -ENOMEM;
+	}
+	/* Ours already, or free because it is none: only the words tell those two apart. */
+	rc = bs_end_lock(fd, s->own_byte);
+	if (rc == 0)
+		return 0;
+	bs_fork_delist(hold);
+	bs_segment_unmap(s->g, s->geo.size);
+	return -EPROTO;
+}
+
+static void hold_fini(struct bs_hold *hold)
+{
+	bs_fork_delist(hold);
+	bs_segment_unmap(hold->sight.g, hold->sight.geo.size);
+}
+
+/* ---- write ends ----------------------------------------------------------------------------- */
+
+static void writer_fill(struct bstream_writer *w, bool alone)
+{
+	struct bs_sight *s = &w->hold.sight;
+
+	w->g = s->g;
+	w->line = &s->g->writers[w->place];
+	w->tail = tail_look(s->g);
+	w->head_seen = head_look(s->g);
+	w->capacity = s->geo.capacity;
+	w->chunk_max = s->geo.chunk_max;
+	w->stride = s->geo.stride;
+	w->fences = s->geo.fences;
+	w->index = w->tail % w->capacity;
+	w->slot = bs_slot_at(w->g, &w->hold, w->index);
+	w->lone = alone;
+	w->until_probe = 1;
+	w->chunks = figure_load(&w->line->chunks);
+	w->bytes = figure_load(&w->line->bytes);
+	bs_spin_init(&w->spin);
+}
+
+/* Undo what settling or arriving did, as the end's owner. */
+static void writer_unsettle(struct bstream_writer *w, enum bs_origin origin)
+{
+	const struct bs_sight *s = &w->hold.sight;
+	_Atomic uint64_t *owner = &s->g->writers[w->place].owner;
+
+	if (origin == BS_TRAVELLED)
+		owner_store(owner, owner_look(owner) - BS_END_ATTACHED + BS_END_TRAVELLING);
+	else
+		bs_writer_leave(s, w->place);
+}
+
+static int writer_settle(struct bstream_writer *w, enum bs_origin origin, uint64_t deadline)
+{
+	const struct bs_sight *s = &w->hold.sight;
+	bool alone = false;
+	int rc = origin == BS_TRAVELLED ? bs_writer_arrive(s, w->place)
+					: bs_writer_settle(s, w->place);
+
+	if (rc < 0)
+		return rc;
+	rc = bs_writer_join(s, w->place, deadline, &alone);
+	if (rc < 0) {
+		writer_unsettle(w, origin);
+		return rc;
+	}
+	writer_fill(w, alone);
+	bs_verdict_wake_all(s); /* a reader may wait for a claim of this place's dead owner */
+	return 0;
+}
+
+int bs_writer_make(int fd, enum bs_origin origin, uint64_t deadline, struct bstream_writer **wp)
+{
+	struct bstream_writer *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return -ENOMEM;
+	int rc = hold_init(&w->hold, fd, BS_BYTE_WRITERS, 0, &w->fork_stamp);
+	if (rc < 0) {
+		free(w);
+		return rc;
+	}
+	w->place = (uint32_t)(w->hold.sight.own_byte - BS_BYTE_WRITERS);
+	rc = writer_settle(w, origin, deadline);
+	if (rc < 0) {
+		hold_fini(&w->hold);
+		free(w);
+		return rc;
+	}
+	*wp = w;
+	return 0;
+}
+
+int bs_writer_unmake(struct bstream_writer *w)
+{
+	int fd = w->hold.sight.fd;
+
+	hold_fini(&w->hold);
+	free(w);
+	return fd;
+}
+
+int bstream_writer_clone(const struct bstream_writer *w, struct bstream_writer **wp)
+{
+	if (bs_fork_stale(w->fork_stamp))
+		return -ESTALE;
+	int fd = bs_end_reopen(w->hold.sight.fd, O_RDWR);
+	if (fd < 0)
+		return fd;
+	int rc = bs_writer_take_place(&w->hold.sight, fd);
+	if (rc >= 0)
+		rc = bs_writer_make(fd, BS_FRESH, bs_now() + PATIENCE_NS, wp);
+	if (rc < 0)
+		close(fd);
+	return rc < 0 ? rc : 0;
+}
+
+void bstream_writer_close(struct bstream_writer *w)
+{
+	if (w == NULL)
+		return;
+	if (bs_fork_stale(w->fork_stamp)) { /* the parent's: not our end, and not our mapping */
+		bs_fork_delist(&w->hold);
+		free(w);
+		return;
+	}
+	bstream_cancel(w);
+	bs_writer_leave(&w->hold.sight, w->place);
+	bs_end_unlock(w->hold.sight.fd, w->hold.sight.own_byte);
+	if (bs_verdict_writers(&w->hold.sight))
+		bs_verdict_wake_all(&w->hold.sight);
+	close(bs_writer_unmake(w));
+}
+
+/* ---- the read end --------------------------------------------------------------------------- */
+
+static void reader_fill(struct bstream_reader *r)
+{
+	struct bs_sight *s = &r->hold.sight;
+
+	r->g = s->g;
+	r->head = head_look(s->g);
+	r->capacity = s->geo.capacity;
+	r->chunk_max = s->geo.chunk_max;
+	r->stride = s->geo.stride;
+	r->fences = s->geo.fences;
+	r->index = r->head % r->capacity;
+	r->slot = bs_slot_at(r->g, &r->hold, r->index);
+	r->chunks = figure_load(&s->g->reader.chunks);
+	r->bytes = figure_load(&s->g->reader.bytes);
+	r->end = 1;
+	bs_spin_init(&r->spin);
+}
+
+/* A travelled end: exactly one of its dups gets through the swap. */
+static int reader_arrive(const struct bs_sight *s)
+{
+	_Atomic uint64_t *owner = &s->g->reader.owner;
+	uint64_t peer_owner = owner_look(owner);
+	uint64_t peer_word = word_look(&s->g->verdicts.reader);
+
+	if ((peer_word & BS_R_STATE) == BS_R_BROKEN)
+		return -EPIPE;
+	if ((peer_word & BS_R_STATE) != BS_R_OPEN ||
+	    (peer_owner & BS_END_STATE) != BS_END_TRAVELLING)
+		return -EPROTO;
+	return owner_swap(owner, peer_owner,
+			  peer_owner + BS_END_STEP - BS_END_TRAVELLING + BS_END_ATTACHED)
+		       ? 0
+		       : -EPROTO;
+}
+
+static int reader_settle(struct bstream_reader *r, enum bs_origin origin)
+{
+	const struct bs_sight *s = &r->hold.sight;
+	struct bs_reader_line *l = &s->g->reader;
+
+	if (origin == BS_TRAVELLED) {
+		int rc = reader_arrive(s);
+		if (rc < 0)
+			return rc;
+	} else {
+		uint64_t peer_owner = owner_look(&l->owner);
+
+		/* Our lock keeps every other opener out, and the word does not say open yet. */
+		owner_store(&l->owner,
+			    (peer_owner & ~(uint64_t)BS_END_STATE) + BS_END_STEP + BS_END_ATTACHED);
+		int rc = origin == BS_FIRST ? 0 : bs_reader_settle(s);
+		if (rc < 0)
+			return rc;
+	}
+	figure_store(&l->pid, (int32_t)getpid());
+	figure_store(&l->uid, (uint32_t)getuid());
+	figure_store(&l->waits_for, BS_WAITS_NOT);
+	reader_fill(r);
+	bs_verdict_wake_watch(s);
+	return 0;
+}
+
+int bs_reader_make(int fd, enum bs_origin origin, struct bstream_reader **rp)
+{
+	struct bstream_reader *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return -ENOMEM;
+	int rc = hold_init(&r->hold, fd, BS_BYTE_READER, 1, &r->fork_stamp);
+	if (rc < 0) {
+		free(r);
+		return rc;
+	}
+	rc = reader_settle(r, origin);
+	if (rc < 0) {
+		hold_fini(&r->hold);
+		free(r);
+		return rc;
+	}
+	*rp = r;
+	return 0;
+}
+
+int bs_reader_unmake(struct bstream_reader *r)
+{
+	int fd = r->hold.sight.fd;
+
+	hold_fini(&r->hold);
+	free(r);
+	return fd;
+}
+
+static void reader_line_free(struct bstream_reader *r)
+{
+	struct bs_reader_line *l = &r->g->reader;
+
+	figure_store(&l->pid, 0);
+	owner_store(&l->owner, owner_look(&l->owner) & ~(uint64_t)BS_END_STATE);
+}
+
+int bstream_reader_park(struct bstream_reader *r)
+{
+	const struct bs_sight *s = &r->hold.sight;
+
+	if (bs_fork_stale(r->fork_stamp))
+		return -ESTALE;
+	if (r->hold.name[0] == '\0')
+		return -EINVAL;
+	/* The word first: a read end that is free but not parked would be judged as gone. */
+	int rc = bs_reader_park(s);
+	if (rc < 0)
+		return rc;
+	reader_line_free(r);
+	bs_end_unlock(s->fd, s->own_byte);
+	bs_verdict_wake_watch(s);
+	close(bs_reader_unmake(r));
+	return 0;
+}
+
+void bstream_reader_close(struct bstream_reader *r)
+{
+	if (r == NULL)
+		return;
+	if (bs_fork_stale(r->fork_stamp)) {
+		bs_fork_delist(&r->hold);
+		free(r);
+		return;
+	}
+	reader_line_free(r);
+	bs_end_unlock(r->hold.sight.fd, r->hold.sight.own_byte);
+	bs_reader_leave(&r->hold.sight);
+	bs_verdict_wake_all(&r->hold.sight);
+	close(bs_reader_unmake(r));
+}

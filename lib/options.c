@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* options.c - reads options; owns nothing. Anybody in the library may call it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/options.h"
+#include "proto/hint.h"
+
+#define SIZE_FIRST offsetof(struct bstream_options, flags) + sizeof(uint32_t) /* version 0.1's */
+
+static_assert(BSTREAM_NAME_MAX < BS_NAME_SIZE, "a name and its NUL fit the header");
+static_assert(BSTREAM_FENCES == BS_FLAG_FENCES && BSTREAM_SEALED == BS_FLAG_SEALED, "same bits");
+static_assert(BSTREAM_KEEP_READER == BS_KEEP_READER && BSTREAM_KEEP_WRITERS == BS_KEEP_WRITERS,
+	      "same bits");
+
+/* A caller's struct of another size: what is missing is the default, what is unknown must be 0. */
+static int options_copy(struct bstream_options *to, const struct bstream_options *from)
+{
+	const unsigned char *bytes = (const unsigned char *)from;
+
+	if (from->size < SIZE_FIRST)
+		return -EINVAL;
+	for (size_t i = sizeof(*to); i < from->size; i++)
+		if (bytes[i] != 0)
+			return -E2BIG;
+	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	return 0;
+}
+
+int bs_options_resolve(const struct bstream_options *options, bool named, struct bs_geometry *geo,
+		       uint32_t *modep)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+
+	if (options != NULL) {
+		int rc = options_copy(&o, options);
+		if (rc < 0)
+			return rc;
+	}
+	if ((o.flags & ~(BSTREAM_SEALED | BSTREAM_FENCES)) != 0 || (o.mode & ~0777u) != 0)
+		return -EINVAL;
+	if (o.keep != 0 && !named)
+		return -EINVAL;
+	const char *fences = secure_getenv("BSTREAM_FENCES");
+	if (fences != NULL && strcmp(fences, "1") == 0)
+		o.flags |= BSTREAM_FENCES;
+	int rc = bs_geometry_init(geo, o.capacity, o.chunk_max, o.max_writers,
+				  o.flags & BSTREAM_FENCES, o.keep);
+	if (rc < 0)
+		return rc;
+	if ((o.flags & BSTREAM_SEALED) != 0)
+		return -EOPNOTSUPP;
+	if (!geo->fences && bs_barrier_register() < 0)
+		return -EOPNOTSUPP;
+	*modep = o.mode;
+	return 0;
+}

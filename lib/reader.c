@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reader.c - the data path of the read end. Called by the handle's owner only.
+ *
+ * The reader looks at the slot, not at tail: a small chunk is one cache miss. It stores head to give
+ * a slot back, then looks whether somebody sleeps for room. Waiting happens in items.c.
+ */
+#include <string.h>
+
+#include "lib/handle.h"
+
+void bs_reader_advance(struct bstream_reader *r)
+{
+	struct bs_space *space = &r->g->space;
+
+	r->head++;
+	if (++r->index == r->capacity) {
+		r->index = 0;
+		r->slot = bs_slot_at(r->g, &r->hold, 0);
+	} else {
+		r->slot = (struct bs_slot *)((char *)r->slot + r->stride);
+	}
+	r->peeked = false;
+	head_release(r->g, r->head);
+	bs_barrier_light(r->fences); /* Dekker with hint_raise() in room.c and wait.c */
+	if (bs_unlikely(bs_hint_reached(hint_look(&space->wake_at), r->head)))
+		bs_hint_wake(&space->wake_at, &space->sem);
+	if (bs_unlikely(bs_hint_reached(hint_look(&space->watch_at), r->head)))
+		bs_watch_wake(&space->watch_at, &space->watch_gen);
+}
+
+/* What the slot holds. 1: a chunk, its length in r->peeked_len; 0: nothing of it is ever read, and
+ * it was passed; -EPROTO. */
+static inline int slot_take(struct bstream_reader *r)
+{
+	uint32_t peer_len = slot_load_len(r->slot);
+	uint32_t peer_flags = slot_load_flags(r->slot);
+
+	if (bs_unlikely(peer_flags != 0)) {
+		if (peer_flags != BS_SLOT_SKIP)
+			return -EPROTO;
+		figure_store(&r->g->reader.skipped, figure_load(&r->g->reader.skipped) + 1);
+		bs_reader_advance(r);
+		return 0;
+	}
+	if (bs_unlikely(peer_len > r->chunk_max))
+		return -EPROTO;
+	r->peeked_len = peer_len;
+	return 1;
+}
+
+/* Find the next chunk: 1, or what read returns. */
+static inline int chunk_find(struct bstream_reader *r, uint64_t deadline)
+{
+	if (bs_unlikely(bs_fork_stale(r->fork_stamp)))
+		return -ESTALE;
+	for (;;) {
+		if (bs_likely(slot_holds(r->slot, r->head))) {
+			int rc = slot_take(r);
+			if (bs_likely(rc != 0))
+				return rc;
+			continue;
+		}
+		if (r->end != 1)
+			return r->end;
+		int rc = bs_items_await(r, deadline);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static inline void chunk_done(struct bstream_reader *r)
+{
+	figure_store(&r->g->reader.chunks, ++r->chunks);
+	figure_store(&r->g->reader.bytes, r->bytes += r->peeked_len);
+	bs_reader_advance(r);
+}
+
+int bstream_read(struct bstream_reader *r, void *buf, size_t size, size_t *lenp, uint64_t deadline)
+{
+	int rc = chunk_find(r, deadline);
+
+	if (bs_unlikely(rc != 1))
+		return rc;
+	*lenp = r->peeked_len;
+	if (bs_unlikely(r->peeked_len > size))
+		return -EMSGSIZE;
+	if (r->peeked_len > 0)
+		memcpy(buf, r->slot->bytes, r->peeked_len);
+	chunk_done(r);
+	return 1;
+}
+
+int bstream_peek(struct bstream_reader *r, const void **chunkp, size_t *lenp, uint64_t deadline)
+{
+	int rc = chunk_find(r, deadline);
+
+	if (bs_unlikely(rc != 1))
+		return rc;
+	r->peeked = true;
+	*chunkp = r->slot->bytes;
+	*lenp = r->peeked_len;
+	return 1;
+}
+
+int bstream_release(struct bstream_reader *r)
+{
+	if (bs_unlikely(bs_fork_stale(r->fork_stamp)))
+		return -ESTALE;
+	if (!r->peeked)
+		return -EINVAL;
+	chunk_done(r);
+	return 0;
+}

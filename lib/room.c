@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * room.c - the cold side of a write end: waiting for a slot, waiting for the reader to have
+ * released everything, and finding out that the reader has died. Called by the handle's owner,
+ * outside of a write: neither inside nor intent is set while it waits, so that a waiting writer
+ * keeps nobody from attaching and holds up no chunk.
+ *
+ * Several writers sleep behind one flag and one semaphore. A post wakes one of them; he raises the
+ * flag again for the others, and whoever then claims a slot and sees more room passes the wake-up
+ * on (bs_room_hand_on). tests/model/hints.pml shows what happens without.
+ */
+#include "lib/handle.h"
+#include "proto/end.h"
+
+#define SLICE_ALONE_NS	BS_MS(250)
+#define SLICE_BROKER_NS BS_MS(1000)
+#define PROBE_EVERY_NS \
+	BS_MS(500) /* the kernel is asked for the reader no more often while writing */
+#define PROBE_STRIDE  8 /* writes between two looks at the clock, when they come fast */
+#define PROBE_SLOW_NS BS_MS(4) /* for one stride: slower than that, look each time */
+
+uint64_t bs_slice_end(const struct bs_hold *hold, uint64_t now, uint64_t deadline)
+{
+	bool told = bs_end_held(hold->sight.fd, BS_BYTE_BROKER, 1) > 0;
+	uint64_t end = now + (told ? SLICE_BROKER_NS : SLICE_ALONE_NS);
+
+	return end < deadline ? end : deadline;
+}
+
+/* Ask the kernel whether the reader is there, and make it known if not. */
+static void reader_ask(struct bstream_writer *w)
+{
+	if (bs_verdict_reader(&w->hold.sight))
+		bs_verdict_wake_all(&w->hold.sight);
+}
+
+static bool reader_gone(struct bstream_writer *w)
+{
+	return (word_look(&w->g->verdicts.reader) & BS_R_STATE) == BS_R_BROKEN;
+}
+
+/*
+ * Where a broker watches, a death becomes a word within milliseconds. Where none does, a writer
+ * that never finds the stream full has to ask by itself: within a second of writing, without a
+ * clock in every write. Writes that come slowly can afford one.
+ */
+int bs_reader_probe(struct bstream_writer *w)
+{
+	uint64_t now = bs_now_coarse();
+
+	w->probe_stride = now - w->probed_ns > PROBE_SLOW_NS ? 1 : PROBE_STRIDE;
+	w->until_probe = (uint16_t)w->probe_stride;
+	w->probed_ns = now;
+	if (now - w->asked_ns < PROBE_EVERY_NS)
+		return 0;
+	w->asked_ns = now;
+	reader_ask(w);
+	return reader_gone(w) ? -EPIPE : 0;
+}
+
+/* The chunk this writer would claim next. */
+static uint64_t next_chunk(struct bstream_writer *w)
+{
+	return w->lone ? w->tail : tail_look(w->g);
+}
+
+/* 1: there is room; 0: full; -EPROTO: head cannot be true. */
+static int room_check(struct bstream_writer *w)
+{
+	uint64_t peer_tail = next_chunk(w);
+	uint64_t peer_head = head_look(w->g);
+	uint64_t used = peer_tail - peer_head;
+
+	if (used > w->capacity) {
+		/* Head may have overtaken the tail we read a moment ago, but then tail has moved. */
+		if (w->lone || next_chunk(w) == peer_tail)
+			return -EPROTO;
+		return 1;
+	}
+	w->head_seen = peer_head;
+	return used < w->capacity;
+}
+
+void bs_room_hand_on(struct bstream_writer *w)
+{
+	struct bs_space *space = &w->g->space;
+
+	if (w->tail + 1 - w->head_seen < w->capacity &&
+	    bs_hint_reached(hint_look(&space->wake_at), w->head_seen))
+		bs_hint_wake(&space->wake_at, &space->sem);
+}
+
+/* Look for a while. True: there may be room, or news. */
+static bool room_spin(struct bstream_writer *w)
+{
+	if (w->spin.budget_ns == 0)
+		return false;
+	uint64_t until = bs_now() + w->spin.budget_ns;
+	do {
+		for (int i = 0; i < 16; i++) {
+			if (next_chunk(w) - head_look(w->g) < w->capacity || reader_gone(w)) {
+				bs_spin_paid(&w->spin);
+				return true;
+			}
+			bs_spin_pause();
+		}
+	} while (bs_now() < until);
+	return false;
+}
+
+/* Everything that may have happened, without asking the kernel. 1: go on; 0: wait; or the error. */
+static int room_news(struct bstream_writer *w)
+{
+	if (reader_gone(w))
+		return -EPIPE;
+	return room_check(w);
+}
+
+static int room_refuse(struct bstream_writer *w, uint64_t deadline)
+{
+	reader_ask(w);
+	if (reader_gone(w))
+		return -EPIPE;
+	return deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
+}
+
+static void wait_note(struct bstream_writer *w, uint32_t what, uint64_t since)
+{
+	figure_store(&w->line->waits_for, what);
+	figure_store(&w->line->waits_since_ns, since);
+	if (what != BS_WAITS_NOT)
+		figure_store(&w->line->waits, figure_load(&w->line->waits) + 1);
+}
+
+/* One sleep of at most a slice. Returns as room_news does. */
+static int room_sleep(struct bstream_writer *w, uint64_t now, uint64_t deadline)
+{
+	struct bs_space *space = &w->g->space;
+
+	hint_raise(&space->wake_at, head_look(w->g) + 1);
+	bs_barrier_heavy(w->fences); /* Dekker with bs_reader_advance() */
+	int rc = room_news(w);
+	if (rc != 0)
+		return rc;
+	bool woken = bs_hint_sleep(&space->sem, bs_slice_end(&w->hold, now, deadline));
+	if (!w->lone) /* whoever else sleeps here lost his flag to our wake-up */
+		hint_raise(&space->wake_at, head_look(w->g) + 1);
+	if (!woken)
+		reader_ask(w);
+	return room_news(w);
+}
+
+int bs_room_await(struct bstream_writer *w, uint64_t deadline)
+{
+	int rc = room_news(w);
+
+	if (rc != 0 || (deadline != BSTREAM_DONT_WAIT && room_spin(w)))
+		return rc < 0 ? rc : 0;
+	uint64_t began = bs_now();
+	bool slept = false;
+	for (uint64_t now = began; rc == 0; now = bs_now()) {
+		if (now >= deadline) {
+			rc = room_refuse(w, deadline);
+			break;
+		}
+		if (!slept)
+			wait_note(w, BS_WAITS_ROOM, began);
+		slept = true;
+		rc = room_sleep(w, now, deadline);
+	}
+	if (slept) {
+		wait_note(w, BS_WAITS_NOT, 0);
+		bs_spin_slept(&w->spin, bs_now() - began);
+	}
+	if (rc == -EPIPE && slept) /* to whoever sleeps behind us: the same news */
+		sem_post(&w->g->space.sem);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- drain ---------------------------------------------------------------------------------- */
+
+/* 1: all of it is released; 0: not yet; -EPIPE. */
+static int drain_news(struct bstream_writer *w, uint64_t target)
+{
+	if ((int64_t)(head_look(w->g) - target) >= 0)
+		return 1;
+	return reader_gone(w) ? -EPIPE : 0;
+}
+
+static int drain_sleep(struct bstream_writer *w, uint64_t target, uint64_t now, uint64_t deadline)
+{
+	struct bs_space *space = &w->g->space;
+	uint32_t gen = gen_look(&space->watch_gen);
+
+	hint_raise(&space->watch_at, target);
+	bs_barrier_heavy(w->fences); /* Dekker with bs_reader_advance() */
+	int rc = drain_news(w, target);
+	if (rc != 0)
+		return rc;
+	if (!bs_watch_sleep(&space->watch_gen, gen, bs_slice_end(&w->hold, now, deadline)))
+		reader_ask(w);
+	return drain_news(w, target);
+}
+
+int bstream_drain(struct bstream_writer *w, uint64_t deadline)
+{
+	if (bs_fork_stale(w->fork_stamp))
+		return -ESTALE;
+	if (w->reserved)
+		return -EBUSY;
+	uint64_t target = next_chunk(w);
+	int rc = drain_news(w, target);
+	uint64_t began = bs_now();
+	for (uint64_t now = began; rc == 0; now = bs_now()) {
+		if (now >= deadline) {
+			rc = room_refuse(w, deadline);
+			break;
+		}
+		if (now == began)
+			wait_note(w, BS_WAITS_DRAIN, began);
+		rc = drain_sleep(w, target, now, deadline);
+	}
+	wait_note(w, BS_WAITS_NOT, 0);
+	return rc < 0 ? rc : 0;
+}
