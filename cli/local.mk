@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# bstreamctl. It knows bstream.h and libc, never proto/.
+bin_PROGRAMS += cli/bstreamctl
+
+cli_bstreamctl_SOURCES = \
+	cli/creation.c cli/creation.h \
+	cli/feed.c cli/feed.h \
+	cli/framing.c cli/framing.h \
+	cli/json_line.c cli/json_line.h \
+	cli/listing.c cli/listing.h \
+	cli/main.c \
+	cli/options.c cli/options.h \
+	cli/outcome.c cli/outcome.h \
+	cli/pace.c cli/pace.h \
+	cli/progress.c cli/progress.h \
+	cli/say.c cli/say.h \
+	cli/source.c cli/source.h \
+	cli/state.c cli/state.h \
+	cli/table.c cli/table.h \
+	cli/units.c cli/units.h \
+	cli/verb.h cli/verbs.c \
+	cli/verb_create.c \
+	cli/verb_daemon.c \
+	cli/verb_eof.c \
+	cli/verb_help.c \
+	cli/verb_ls.c \
+	cli/verb_read.c \
+	cli/verb_rm.c \
+	cli/verb_stat.c \
+	cli/verb_wait.c \
+	cli/verb_write.c \
+	cli/who.c cli/who.h
+
+cli_bstreamctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/cli
+cli_bstreamctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -pthread
+# Our own library goes in whole: the tool works from the build tree, without a libtool wrapper.
+cli_bstreamctl_LDFLAGS = -static $(AM_LDFLAGS) -pthread
+cli_bstreamctl_LDADD = lib/libbstream.la $(JANSSON_LIBS)

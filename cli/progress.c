@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * progress.c - owns the lines about how far a write or a read has come.
+ *
+ * A thread prints them, because the other one may be waiting inside the library, where a signal
+ * does not end a wait. The data path pays for two relaxed stores of counters that only it writes.
+ * The handler of SIGUSR1 adds to an eventfd and does nothing else; without -p the thread sleeps on
+ * that for ever. The fill is looked up in a view of the thread's own, never in the handle at work.
+ * One at a time in a process; verb_write.c and verb_read.c use it.
+ */
+#include "config.h"
+#include "bstream.h"
+#include "json_line.h"
+#include "progress.h"
+#include "say.h"
+#include "units.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define TICK_TERMINAL_MS 250
+#define TICK_MS		 1000
+#define WAKE_STOP	 (UINT64_C(1) << 32) /* in the eventfd; below it, signals are counted */
+
+/* Where the last line was, so that the next can tell the rate since. */
+struct progress_mark {
+	uint64_t bytes, ns;
+};
+
+static struct {
+	const char *name;
+	enum progress_form form;
+	bool terminal, running;
+	int wake_fd;
+	pthread_t thread;
+	_Atomic uint64_t chunks, bytes, opened_ns;
+	struct bstream_view *view; /* the printing thread's */
+} progress = { .wake_fd = -1 };
+
+bool progress_take(void *to, const char *text)
+{
+	if (text && strcmp(text, "json") != 0)
+		return false;
+	*(enum progress_form *)to = text ? PROGRESS_JSON : PROGRESS_LINES;
+	return true;
+}
+
+static void wake(uint64_t with)
+{
+	ssize_t n = write(progress.wake_fd, &with, sizeof(with));
+
+	(void)n; /* an eventfd takes 2^64 - 2 of these before it refuses */
+}
+
+static void on_sigusr1(int signal_number)
+{
+	int saved = errno;
+
+	(void)signal_number;
+	wake(1);
+	errno = saved;
+}
+
+/* False when the stream cannot be seen, then without a fill. */
+static bool fill_look(struct bstream_stat *stat)
+{
+	stat->size = sizeof(*stat);
+	if (!progress.view && bstream_view_open(progress.name, &progress.view) < 0)
+		return false;
+	return bstream_view_stat(progress.view, stat) == 0;
+}
+
+static void line_print_json(uint64_t bytes, uint64_t rate, uint64_t elapsed_ns,
+			    const struct bstream_stat *stat)
+{
+	struct json_line *line = json_line_new();
+
+	json_line_text(line, "name", progress.name);
+	json_line_number(line, "chunks",
+			 atomic_load_explicit(&progress.chunks, memory_order_relaxed));
+	json_line_number(line, "bytes", bytes);
+	json_line_number(line, "bytes_per_s", rate);
+	json_line_number(line, "elapsed_ns", elapsed_ns);
+	if (stat) {
+		json_line_number(line, "in_flight", stat->in_flight);
+		json_line_number(line, "capacity", stat->capacity);
+	}
+	json_line_print(line, stderr);
+}
+
+static void line_print_text(uint64_t bytes, uint64_t rate, const struct bstream_stat *stat)
+{
+	char text[BSTREAM_NAME_MAX + 128], size[UNITS_MAX], speed[UNITS_MAX];
+	int n = snprintf(text, sizeof(text), "%s%s  %s  %s", progress.terminal ? "\r" : "",
+			 progress.name, units_print_size(size, bytes),
+			 units_print_rate(speed, rate));
+
+	if (stat)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "  fill %u/%u", stat->in_flight,
+			      stat->capacity);
+	fprintf(stderr, "%s%s", text, progress.terminal ? "\033[K" : "\n");
+	fflush(stderr);
+}
+
+/* Prints the state of now, with the rate since @since. */
+static void line_print(const struct progress_mark *since)
+{
+	uint64_t opened_ns = atomic_load_explicit(&progress.opened_ns, memory_order_acquire);
+	uint64_t bytes = atomic_load_explicit(&progress.bytes, memory_order_relaxed);
+	uint64_t now = units_now(), from = since->ns > opened_ns ? since->ns : opened_ns;
+	uint64_t rate = opened_ns ? units_per_second(bytes - since->bytes, now - from) : 0;
+	struct bstream_stat stat = { 0 };
+	bool seen = opened_ns && fill_look(&stat);
+
+	if (progress.form == PROGRESS_JSON)
+		line_print_json(bytes, rate, opened_ns ? now - opened_ns : 0, seen ? &stat : NULL);
+	else
+		line_print_text(bytes, rate, seen ? &stat : NULL);
+}
+
+static void *progress_loop(void *unused)
+{
+	int tick_ms = progress.terminal ? TICK_TERMINAL_MS : TICK_MS;
+	struct pollfd poll_fd = { .fd = progress.wake_fd, .events = POLLIN };
+	struct progress_mark start = { 0 }, last = { 0 };
+
+	(void)unused;
+	for (;;) {
+		uint64_t woken = 0;
+		int n = poll(&poll_fd, 1, progress.form ? tick_ms : -1);
+
+		if (n > 0 && read(progress.wake_fd, &woken, sizeof(woken)) < 0)
+			continue;
+		if (woken >= WAKE_STOP)
+			return NULL;
+		/* Asked by a signal: the rate of the whole time. By the clock: the rate of now. */
+		line_print(woken ? &start : &last);
+		last.bytes = atomic_load_explicit(&progress.bytes, memory_order_relaxed);
+		last.ns = units_now();
+	}
+}
+
+void progress_start(const char *name, enum progress_form form)
+{
+	struct sigaction action = { .sa_handler = on_sigusr1, .sa_flags = SA_RESTART };
+
+	progress.name = name;
+	progress.form = form;
+	progress.terminal = form == PROGRESS_LINES && isatty(STDERR_FILENO);
+	progress.wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (progress.wake_fd < 0)
+		return;
+	if (pthread_create(&progress.thread, NULL, progress_loop, NULL) != 0) {
+		close(progress.wake_fd);
+		return;
+	}
+	progress.running = true;
+	sigaction(SIGUSR1, &action, NULL);
+}
+
+void progress_opened(void)
+{
+	atomic_store_explicit(&progress.opened_ns, units_now(), memory_order_release);
+}
+
+void progress_add(size_t len)
+{
+	uint64_t chunks = atomic_load_explicit(&progress.chunks, memory_order_relaxed);
+	uint64_t bytes = atomic_load_explicit(&progress.bytes, memory_order_relaxed);
+
+	/* Only this thread stores, so no read-modify-write is needed. */
+	atomic_store_explicit(&progress.chunks, chunks + 1, memory_order_relaxed);
+	atomic_store_explicit(&progress.bytes, bytes + len, memory_order_relaxed);
+}
+
+void progress_stop(void)
+{
+	const struct progress_mark start = { 0 };
+
+	if (!progress.running)
+		return;
+	progress.running = false;
+	signal(SIGUSR1, SIG_IGN);
+	wake(WAKE_STOP);
+	pthread_join(progress.thread, NULL);
+	close(progress.wake_fd);
+	if (progress.form)
+		line_print(&start);
+	if (progress.terminal)
+		fputc('\n', stderr);
+	bstream_view_close(progress.view);
+	progress.view = NULL;
+}

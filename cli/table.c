@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.c - owns the form of tables: two blanks between columns, no blanks at a line's end, colour
+ * that takes no room.
+ *
+ * Cells are ASCII (names are checked, commands made safe), so bytes are columns. A cell that could
+ * not be stored is remembered and reported once, at the end.
+ */
+#include "config.h"
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void table_init(struct table *table, size_t n_columns)
+{
+	*table = (struct table){ .n_columns = n_columns };
+}
+
+void table_fini(struct table *table)
+{
+	for (size_t i = 0; i < table->n_cells; i++)
+		free(table->cells[i].text);
+	free(table->cells);
+	table->cells = NULL;
+	table->n_cells = 0;
+}
+
+void table_add(struct table *table, const char *text, enum table_color color)
+{
+	char *copy = strdup(text);
+
+	if (table->n_cells == table->cells_cap) {
+		size_t cap = table->cells_cap ? 2 * table->cells_cap : 64;
+		struct table_cell *cells = realloc(table->cells, cap * sizeof(*cells));
+
+		if (cells) {
+			table->cells = cells;
+			table->cells_cap = cap;
+		}
+	}
+	if (!copy || table->n_cells == table->cells_cap) {
+		table->failed = true;
+		free(copy);
+		return;
+	}
+	table->cells[table->n_cells++] = (struct table_cell){ copy, color };
+}
+
+static size_t column_width(const struct table *table, size_t column)
+{
+	size_t width = 0;
+
+	for (size_t i = column; i < table->n_cells; i += table->n_columns) {
+		size_t len = strlen(table->cells[i].text);
+
+		width = len > width ? len : width;
+	}
+	return width;
+}
+
+static void cell_print(const struct table_cell *cell, FILE *out, bool colored)
+{
+	static const char *const codes[] = {
+		[TABLE_BOLD] = "1", [TABLE_RED] = "31", [TABLE_GREEN] = "32", [TABLE_YELLOW] = "33"
+	};
+
+	if (colored && cell->color != TABLE_PLAIN && *cell->text)
+		fprintf(out, "\033[%sm%s\033[0m", codes[cell->color], cell->text);
+	else
+		fputs(cell->text, out);
+}
+
+static void row_print(const struct table_cell *row, const size_t *widths, size_t n, FILE *out,
+		      bool colored)
+{
+	size_t pending = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (*row[i].text) {
+			fprintf(out, "%*s", (int)pending, "");
+			pending = 0;
+		}
+		cell_print(&row[i], out, colored);
+		pending += widths[i] - strlen(row[i].text) + 2;
+	}
+	fputc('\n', out);
+}
+
+int table_print(const struct table *table, FILE *out, bool colored)
+{
+	size_t *widths;
+
+	if (table->failed)
+		return -ENOMEM;
+	widths = calloc(table->n_columns, sizeof(*widths));
+	if (!widths)
+		return -ENOMEM;
+	for (size_t i = 0; i < table->n_columns; i++)
+		widths[i] = column_width(table, i);
+	for (size_t i = 0; i + table->n_columns <= table->n_cells; i += table->n_columns)
+		row_print(table->cells + i, widths, table->n_columns, out, colored);
+	free(widths);
+	return 0;
+}
