@@ -1,1 +1,23 @@
 # SPDX-License-Identifier: MIT
+# The examples are compiled and run like any other test, so that none of them goes stale.
+check_PROGRAMS += \
+	examples/crash-aware-reader \
+	examples/hand-over \
+	examples/lines \
+	examples/reader \
+	examples/writer \
+	examples/zero-copy
+examples_crash_aware_reader_SOURCES = examples/crash-aware-reader.c
+examples_crash_aware_reader_LDADD = lib/libbstream.la
+examples_hand_over_SOURCES = examples/hand-over.c
+examples_hand_over_LDADD = lib/libbstream.la
+examples_lines_SOURCES = examples/lines.c
+examples_lines_LDADD = lib/libbstream.la
+examples_reader_SOURCES = examples/reader.c
+examples_reader_LDADD = lib/libbstream.la
+examples_writer_SOURCES = examples/writer.c
+examples_writer_LDADD = lib/libbstream.la
+examples_zero_copy_SOURCES = examples/zero-copy.c
+examples_zero_copy_LDADD = lib/libbstream.la
+dist_check_SCRIPTS += tests/examples/run.sh
+TESTS += tests/examples/run.sh

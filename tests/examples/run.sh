@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Runs the examples as their heads say they are used, with a broker of their own, and looks at what
+# they print. TAP. Run it in the build tree, or set top_builddir.
+set -u
+export LC_ALL=C
+build=$(cd "${top_builddir:-.}" && pwd)
+bin=$build/examples
+
+run=$(mktemp -d /tmp/bstream-examples.XXXXXX)
+export XDG_RUNTIME_DIR=$run BSTREAM_SOCKET=$run/broker.sock BSTREAM_DAEMON=$build/daemon/bstreamd
+cd "$run" || exit 99
+
+# Segments are called after the FNV-1a hash of the broker's socket (proto/meeting.c).
+hash=$((0xcbf29ce484222325))
+for ((i = 0; i < ${#BSTREAM_SOCKET}; i++)); do
+	printf -v byte %d "'${BSTREAM_SOCKET:i:1}"
+	hash=$(((hash ^ byte) * 0x100000001b3))
+done
+printf -v segments '/dev/shm/bstream.%016x.*' "$hash"
+
+# Nothing here takes a second; whatever hangs is killed, broker included.
+limit() { timeout -s KILL 60 "$@"; }
+# shellcheck disable=SC2317 # it is reached, by trap
+cleanup() {
+	limit "$build/cli/bstreamctl" -q --no-start daemon stop >/dev/null 2>&1
+	rm -rf "$run"
+}
+trap cleanup EXIT
+
+n=0 failed=0
+# is WHAT GOT WANTED
+is() {
+	n=$((n + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		printf 'got: %s\nwanted: %s\n' "$2" "$3" | sed 's/^/# /'
+		failed=1
+	fi
+}
+
+limit "$bin/reader" numbers >got &
+reader=$!
+limit "$bin/writer" numbers 2
+is "a writer whose data has been read says so" $? 0
+wait $reader
+is "a reader that was there first gets it all" "$?:$(cat got)" \
+	$'0:9 bytes: message 0\n9 bytes: message 1\nthe end'
+
+writers=()
+for name in a b c; do
+	seq -f "$name %g" 1000 >"$name"
+	limit "$bin/lines" mixed <"$name" &
+	writers+=($!)
+done
+is "a reader of three writers ends when all have" \
+	"$(limit "$build/cli/bstreamctl" read --timeout 10s mixed >all; echo $?)" 0
+wait "${writers[@]}"
+for name in a b c; do
+	is "lines of writer $name are whole and in order" "$(grep "^$name " all | cmp - "$name" 2>&1)" ''
+done
+is "and there is nothing else" "$(wc -l <all)" 3000
+
+is "zero-copy adds up" "$(limit "$bin/zero-copy" 100)" "1 + 2 + ... + 409600 = 83886284800"
+is "a read end goes through fork and exec" "$(limit "$bin/hand-over" | tail -n 1)" \
+	'process two got "process one"'
+
+seq 3 | limit "$bin/lines" whole
+limit "$bin/crash-aware-reader" whole file >/dev/null
+is "a stream that was closed makes a file" "$?:$(cat file)" $'0:1\n2\n3'
+
+# The writer has written a line, and waits for the next, when it is killed.
+mkfifo feed progress
+limit "$bin/crash-aware-reader" torn torn-file >progress 2>said &
+reader=$!
+exec 4<progress
+"$bin/lines" torn <feed &
+writer=$!
+exec 3>feed
+echo begun >&3
+read -r -t 30 bytes <&4
+is "what was written arrives at once" "$bytes" "6 bytes"
+is "its segment is one of ours" "$(compgen -G "$segments" | wc -l)" 1
+kill -KILL $writer
+exec 3>&-
+wait $reader
+is "a writer's death is told from its end" "$?:$(cat said)" "1:torn: a writer died, see torn-file.part"
+is "and leaves no file" "$(cat torn-file 2>&1):$(cat torn-file.part)" \
+	"cat: torn-file: No such file or directory:begun"
+
+limit "$build/cli/bstreamctl" -q daemon stop
+is "the broker stops" $? 0
+is "no segment is left" "$(compgen -G "$segments")" ''
+is "no socket is left" "$(find "$run" -type s)" ''
+echo "1..$n"
+exit $failed
