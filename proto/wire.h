@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire.h - the bytes on the broker's socket: every packet, and nothing else.
+ *
+ * SOCK_SEQPACKET; one request is one packet with the fds it carries, one reply likewise. A client
+ * makes a connection for a request, reads the reply and closes it; a request that may wait keeps its
+ * connection open until the reply comes or the client hangs up. Who asks is known from SO_PEERCRED.
+ * Integers are in the machine's byte order: both ends are on one machine.
+ *
+ * A connection on which OPEN_WRITER or OPEN_READER was answered is closed by the client after it
+ * has attached (or given up), so its hang-up tells the broker to look at that stream again.
+ *
+ * All of a packet that is not a field is zero and is checked to be. A golden file pins the layout.
+ */
+#ifndef BS_WIRE_H
+#define BS_WIRE_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BS_WIRE_MAGIC	 0x72747362u /* "bstr" */
+#define BS_WIRE_VERSION	 1u
+#define BS_WIRE_NAME	 204u /* BSTREAM_NAME_MAX, the NUL, and up to a multiple of 4 */
+#define BS_WIRE_PACKET	 65536u /* bytes in the largest packet */
+#define BS_WIRE_PER_LIST 128u /* streams in one LIST reply, at most */
+
+enum bs_request {
+	BS_REQ_CREATE = 1, /* bs_req_create + 1 fd: the segment, nameless or under a private name */
+	BS_REQ_OPEN_WRITER, /* bs_req_name -> bs_reply + 1 fd: a write end, its byte locked */
+	BS_REQ_OPEN_READER, /* bs_req_name -> bs_reply + 1 fd: the read end, its byte locked */
+	BS_REQ_REMOVE, /* bs_req_name -> bs_reply */
+	BS_REQ_EOF, /* bs_req_name -> bs_reply */
+	BS_REQ_EXISTS, /* bs_req_name -> bs_reply, when the name exists */
+	BS_REQ_LOOK, /* bs_req_name -> bs_reply + 1 fd: the segment, no end, to look at */
+	BS_REQ_STAT, /* bs_req_name -> bs_reply_list with one stream */
+	BS_REQ_LIST, /* bs_req_name: the streams after that name -> bs_reply_list */
+	BS_REQ_BROKER, /* bs_wire_head -> bs_reply_broker */
+	BS_REQ_STOP, /* bs_wire_head -> bs_reply, then the broker leaves */
+	BS_REQ_COUNT,
+};
+
+struct bs_wire_head {
+	uint32_t magic;
+	uint16_t version; /* wire version of the sender */
+	uint16_t type; /* enum bs_request; in a reply, the request's */
+	uint32_t size; /* of the whole packet */
+	uint32_t layout; /* layout version of the sender */
+};
+
+#define BS_WANT_WAIT  0x1u /* flags: wait for the name to exist */
+#define BS_WANT_WRITE 0x2u /* flags: LOOK for a descriptor that can sleep in the segment (bstream_wait) */
+
+struct bs_req_name {
+	struct bs_wire_head head;
+	uint32_t flags;
+	char name[BS_WIRE_NAME]; /* NUL-terminated; LIST: "" for the first */
+};
+
+struct bs_req_create {
+	struct bs_wire_head head;
+	char name[BS_WIRE_NAME]; /* all else stands in the segment's header */
+};
+
+struct bs_reply {
+	struct bs_wire_head head;
+	int32_t result; /* 0 or a negative errno */
+	uint32_t spare;
+};
+
+/* bs_wire_stat.reader and .flags; the same numbers as in bstream.h, which the library asserts */
+#define BS_STAT_READER_NONE   0u
+#define BS_STAT_READER_PARKED 1u
+#define BS_STAT_READER_OPEN   2u
+#define BS_STAT_ENDED	      0x100u
+#define BS_STAT_BROKEN	      0x200u
+#define BS_STAT_LOST	      0x400u
+#define BS_STAT_REMOVED	      0x800u
+
+struct bs_wire_stat {
+	char name[BS_WIRE_NAME];
+	uint32_t capacity, chunk_max, max_writers, keep, mode, uid, gid;
+	uint32_t in_flight, writers, reader, flags;
+	int32_t reader_pid, writer_pid;
+	uint64_t chunks_written, chunks_read, chunks_abandoned, bytes_written, bytes_read;
+	uint64_t writer_waits, reader_waits, created_ns;
+};
+
+struct bs_reply_list {
+	struct bs_wire_head head;
+	int32_t result;
+	uint32_t n_streams; /* 0: no more */
+	struct bs_wire_stat streams[];
+};
+
+struct bs_reply_broker {
+	struct bs_wire_head head;
+	int32_t result;
+	int32_t pid;
+	uint32_t uid;
+	uint32_t wire_version, layout_version;
+	uint32_t n_streams, n_clients, max_streams, max_clients;
+	uint32_t spare;
+	uint64_t bytes, uptime_ns;
+};
+
+static_assert(sizeof(struct bs_wire_head) == 16, "wire");
+static_assert(sizeof(struct bs_req_name) == 224, "wire");
+static_assert(sizeof(struct bs_req_create) == 220, "wire");
+static_assert(sizeof(struct bs_reply) == 24, "wire");
+static_assert(sizeof(struct bs_wire_stat) == 320, "wire");
+static_assert(offsetof(struct bs_wire_stat, chunks_written) == 256, "wire");
+static_assert(offsetof(struct bs_reply_list, streams) == 24, "wire");
+static_assert(sizeof(struct bs_reply_broker) == 72, "wire");
+static_assert(sizeof(struct bs_reply_list) + BS_WIRE_PER_LIST * sizeof(struct bs_wire_stat) <= BS_WIRE_PACKET,
+	      "a list fits a packet");
+
+#endif
