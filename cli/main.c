@@ -199,10 +199,12 @@ static int verb_call(const struct verb *verb, int argc, char **argv)
 {
 	static const struct option_row none[] = { { 0 } };
 	struct call call = { .globals = &globals };
+	char words[32];
 	int at, code;
 
-	at = options_parse(verb->name, verb->options ? verb->options : none, global_options, argc,
-			   argv, false);
+	snprintf(words, sizeof(words), " %s", verb->name);
+	at = options_parse(words, verb->options ? verb->options : none, global_options, argc, argv,
+			   false);
 	if (at < 0)
 		return CODE_USAGE;
 	if (globals.help) {
@@ -230,7 +232,7 @@ int main(int argc, char **argv)
 	if (std_fds_open() < 0)
 		return CODE_FAILURE;
 	daemon_find_built();
-	at = options_parse("bstreamctl", global_options, NULL, argc, argv, true);
+	at = options_parse("", global_options, NULL, argc, argv, true);
 	if (at < 0)
 		return CODE_USAGE;
 	if (at == argc && globals.help) {

@@ -107,30 +107,25 @@ static const char *option_spelled(const struct option_row *row, char buf[40])
 	return buf;
 }
 
-static void option_refuse(const char *who, const struct options_walk *walk, int result, char **argv)
+/* Says why getopt_long stopped. @verb is for the advice: "" or " VERB". */
+static void option_refuse(const char *verb, const struct options_walk *walk, int result,
+			  char **argv)
 {
-	char text[128], spelled[40];
-	const struct option_row *row;
+	const struct option_row *row = optopt ? walk_find(walk, optopt) : NULL;
+	char letter[3] = { '-', (char)optopt, '\0' }, spelled[40];
 
-	if (result == ':') {
-		row = walk_find(walk, optopt);
-		say_usage(who, "%s needs %s (see %s --help)", option_spelled(row, spelled),
-			  row->arg, who);
-	} else if (optopt >= FIRST_VALUE) {
-		say_usage(who, "--%s takes no argument (see %s --help)",
-			  walk_find(walk, optopt)->name, who);
-	} else if (optopt) {
-		char letter[2] = { (char)optopt, '\0' };
-
-		say_usage(who, "no option -%s (see %s --help)",
-			  say_safely(text, sizeof(text), letter), who);
-	} else {
-		say_usage(who, "no option %s (see %s --help)",
-			  say_safely(text, sizeof(text), argv[optind - 1]), who);
-	}
+	if (result == ':')
+		say_usage(option_spelled(row, spelled), "needs %s (see bstreamctl%s --help)",
+			  row->arg, verb);
+	else if (optopt >= FIRST_VALUE)
+		say_usage(option_spelled(row, spelled),
+			  "takes no argument (see bstreamctl%s --help)", verb);
+	else
+		say_usage(optopt ? letter : argv[optind - 1],
+			  "no such option (see bstreamctl%s --help)", verb);
 }
 
-int options_parse(const char *who, const struct option_row *first, const struct option_row *second,
+int options_parse(const char *verb, const struct option_row *first, const struct option_row *second,
 		  int argc, char **argv, bool in_order)
 {
 	struct options_walk walk = { .letters = ":" };
@@ -148,13 +143,13 @@ int options_parse(const char *who, const struct option_row *first, const struct 
 		char text[128], spelled[40];
 
 		if (result == '?' || result == ':') {
-			option_refuse(who, &walk, result, argv);
+			option_refuse(verb, &walk, result, argv);
 			return -1;
 		}
 		row = walk_find(&walk, result);
 		if (option_take(row, optarg))
 			continue;
-		say_usage(who, "%s cannot be '%s' (it wants %s)", option_spelled(row, spelled),
+		say_usage(option_spelled(row, spelled), "cannot be '%s' (it wants %s)",
 			  say_safely(text, sizeof(text), optarg ? optarg : ""), row->arg);
 		return -1;
 	}

@@ -36,9 +36,10 @@ struct option_row {
 /*
  * Takes the options of @first and @second out of @argv, whose element 0 is not looked at. With
  * @in_order it stops at the first operand. Returns the index of the first operand (the operands
- * then stand last in @argv), or -1 when the usage is wrong, which it has said.
+ * then stand last in @argv), or -1 when the usage is wrong, which it has said. @verb is for that:
+ * "" or " VERB".
  */
-int options_parse(const char *who, const struct option_row *first, const struct option_row *second,
+int options_parse(const char *verb, const struct option_row *first, const struct option_row *second,
 		  int argc, char **argv, bool in_order);
 
 /* Prints one line or more for each row. */

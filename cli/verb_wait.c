@@ -61,7 +61,7 @@ static int wait_run(const struct call *call)
 
 const struct verb verb_wait = {
 	.name = "wait",
-	.args = "NAME",
+	.args = "NAME --for=WHAT",
 	.help = "wait for something to be true of a stream",
 	.notes = "All but --for=exists need the name to exist when the wait begins.",
 	.examples = { "bstreamctl wait logs --for=exists --timeout 5s",
