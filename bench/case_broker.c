@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * case_broker.c - H: what names cost. One seqpacket round trip between two processes is what any
+ * request to another process costs at least; the rest is measured in the same round. "sequence" is
+ * create, open both ends, remove: four requests.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/clock.h"
+#include "bench/histogram.h"
+#include "bench/suite.h"
+#include "lib/bstream.h"
+
+#define TRIPS	  2000u
+#define SEQUENCES 300u
+#define PACKET	  64u
+
+enum { STEP_CREATE, STEP_OPEN_WRITER, STEP_OPEN_READER, STEP_REMOVE, STEP_ALL, N_STEPS };
+
+static const char *const step_names[N_STEPS] = {
+	"create", "open-writer", "open-reader", "remove", "sequence",
+};
+static const char *const size_names[2] = { "default options", "small streams" };
+
+static struct histogram hists[N_STEPS];
+
+/* ---- the yardstick ---- */
+
+static void echo(int fd)
+{
+	char packet[PACKET];
+	ssize_t len;
+
+	while ((len = recv(fd, packet, sizeof(packet), 0)) > 0)
+		if (send(fd, packet, (size_t)len, MSG_NOSIGNAL) < 0)
+			break;
+	_exit(0);
+}
+
+static int trips(struct histogram *h)
+{
+	char packet[PACKET] = { 0 };
+	int fds[2], err = 0;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		echo(fds[1]);
+	}
+	close(fds[1]);
+	for (unsigned i = 0; pid > 0 && i < TRIPS && !err; i++) {
+		uint64_t began = ticks();
+
+		if (send(fds[0], packet, PACKET, MSG_NOSIGNAL) < 0 ||
+		    recv(fds[0], packet, PACKET, 0) != PACKET)
+			err = -EIO;
+		histogram_add(h, ticks() - began);
+	}
+	close(fds[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return pid < 0 ? -errno : err;
+}
+
+/* ---- names ---- */
+
+static void note(unsigned step, uint64_t *began, uint64_t *sum)
+{
+	uint64_t took = ticks() - *began;
+
+	histogram_add(&hists[step], took);
+	*sum += took;
+	*began = ticks();
+}
+
+static int sequence(const char *name, const struct bstream_options *options)
+{
+	struct bstream_writer *w = NULL;
+	struct bstream_reader *r = NULL;
+	uint64_t began = ticks(), sum = 0;
+	int err = bstream_create(name, options);
+
+	note(STEP_CREATE, &began, &sum);
+	if (!err) {
+		err = bstream_open_writer(name, BSTREAM_DONT_WAIT, &w);
+		note(STEP_OPEN_WRITER, &began, &sum);
+	}
+	if (!err) {
+		err = bstream_open_reader(name, BSTREAM_DONT_WAIT, &r);
+		note(STEP_OPEN_READER, &began, &sum);
+	}
+	if (!err) {
+		err = bstream_remove(name);
+		note(STEP_REMOVE, &began, &sum);
+	}
+	histogram_add(&hists[STEP_ALL], sum);
+	bstream_writer_close(w);
+	bstream_reader_close(r);
+	return err;
+}
+
+static struct bstream_options small_options(void)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+
+	o.capacity = 1;
+	o.chunk_max = 64;
+	o.max_writers = 1;
+	return o;
+}
+
+/* ---- samples ---- */
+
+struct turn {
+	struct suite *suite;
+	unsigned round;
+};
+
+static int keep(const struct turn *t, const char *what, const char *name, const struct histogram *h,
+		double seconds, int err)
+{
+	struct point p = { .kase = 'H',
+			   .what = what,
+			   .transport = name,
+			   .n_writers = 1,
+			   .n_pairs = 1,
+			   .placement = PLACED_FREE };
+	struct sample s;
+
+	sample_init(&s, &p, t->round);
+	if (err) {
+		s.verdict = VERDICT_FAILED;
+		snprintf(s.reason, sizeof(s.reason), "%s", strerror(-err));
+	} else if (h) {
+		double ns = round_ns_per_tick();
+
+		s.value[METRIC_P50] = histogram_quantile(h, 0.5) * ns;
+		s.value[METRIC_P99] = histogram_quantile(h, 0.99) * ns;
+	} else {
+		s.value[METRIC_SECONDS] = seconds;
+	}
+	return suite_keep(t->suite, &s);
+}
+
+static int measure_trips(const struct turn *t)
+{
+	int err;
+
+	memset(hists, 0, sizeof(hists));
+	err = trips(&hists[0]);
+	return keep(t, "", "seqpacket-trip", &hists[0], 0, err);
+}
+
+static int measure_sequences(const struct turn *t, bool small)
+{
+	struct bstream_options options = small_options();
+	char name[64];
+	int err = 0;
+
+	memset(hists, 0, sizeof(hists));
+	for (unsigned i = 0; i < SEQUENCES && !err; i++) {
+		snprintf(name, sizeof(name), "bench-names-%d-%u", (int)getpid(), i);
+		err = sequence(name, small ? &options : NULL);
+	}
+	for (unsigned step = 0; step < N_STEPS; step++) {
+		int kept = keep(t, size_names[small], step_names[step], &hists[step], 0, err);
+
+		if (kept)
+			return kept;
+	}
+	return 0;
+}
+
+static int count_one(const struct bstream_stat *stat, void *arg)
+{
+	(void)stat;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+static int measure_list(const struct turn *t)
+{
+	uint64_t began = now_ns();
+	unsigned n = 0;
+	int err = bstream_list(count_one, &n);
+
+	if (!err && n < t->suite->settings.n_streams)
+		err = -ENODATA;
+	return keep(t, "", "list", NULL, (double)(now_ns() - began) * 1e-9, err);
+}
+
+/* Create or remove the streams that are listed. */
+static int many(const struct suite *suite, bool create)
+{
+	struct bstream_options options = small_options();
+	char name[64];
+	int err = 0;
+
+	for (unsigned i = 0; i < suite->settings.n_streams && !err; i++) {
+		snprintf(name, sizeof(name), "bench-list-%05u", i);
+		err = create ? bstream_create(name, &options) : bstream_remove(name);
+	}
+	return err;
+}
+
+static int broker_run(struct suite *suite)
+{
+	struct turn t = { .suite = suite };
+	int err = 0, made;
+
+	for (t.round = 0; t.round < suite->settings.rounds && !err; t.round++) {
+		err = measure_trips(&t);
+		if (!err)
+			err = measure_sequences(&t, false);
+		if (!err)
+			err = measure_sequences(&t, true);
+	}
+	made = err ? err : many(suite, true);
+	if (made)
+		return keep(&t, "", "list", NULL, 0, made);
+	for (t.round = 0; t.round < suite->settings.rounds && !err; t.round++)
+		err = measure_list(&t);
+	many(suite, false);
+	return err;
+}
+
+const struct kase case_broker = {
+	.letter = 'H',
+	.title = "the broker",
+	.metrics = { METRIC_P50, METRIC_P99, METRIC_SECONDS },
+	.n_metrics = 3,
+	.needs_broker = true,
+	.run = broker_run,
+};

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - bstream-bench: measures bstream, its peers and the limits of the machine.
+ *
+ * main.c        parses, runs the cases, prints
+ * case_*.c      what is measured, one case a file
+ * suite.c       interleaves the rounds of a case over the transports
+ * round.c       one round: processes, phases, sums; party.c is what a process of it does
+ * loops.h       the work of a party, compiled into each transport_*.c
+ * result.c      all samples and their medians; report_*.c shows them; targets.c judges them
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/options.h"
+#include "bench/programs.h"
+#include "bench/report.h"
+#include "bench/targets.h"
+
+static void list(void)
+{
+	for (unsigned i = 0; transports[i]; i++)
+		printf("%-18s %s\n", transports[i]->name, transports[i]->about);
+	putchar('\n');
+	for (unsigned i = 0; kases[i]; i++)
+		printf("%c  %s\n", kases[i]->letter, kases[i]->title);
+}
+
+static bool any_needs_broker(const struct suite *suite)
+{
+	for (unsigned i = 0; transports[i]; i++)
+		if ((transports[i]->traits & TRANSPORT_BROKER) &&
+		    transport_matches(transports[i]->name, suite->settings.transports))
+			return true;
+	return false;
+}
+
+/* In the order of the table: case H comes last, for it uses the library in this very process. */
+static int run(struct suite *suite)
+{
+	bool broker = any_needs_broker(suite);
+	int err = 0;
+
+	if (broker && programs_broker_start(suite) < 0)
+		fprintf(stderr, "what needs a broker will have no result\n");
+	for (unsigned i = 0; kases[i] && !err; i++) {
+		if (!strchr(suite->settings.cases, kases[i]->letter))
+			continue;
+		if (kases[i]->needs_broker && programs_broker_start(suite) < 0)
+			continue;
+		err = kases[i]->run(suite);
+	}
+	programs_broker_stop();
+	return err;
+}
+
+static int save(const struct suite *suite)
+{
+	const struct settings *set = &suite->settings;
+	int err = 0;
+
+	if (set->csv)
+		err = report_csv(set->csv, suite);
+	if (!err && set->json)
+		err = report_json(set->json, suite);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	static struct suite suite;
+	enum mode mode = options_parse(&suite.settings, argc, argv);
+	int err;
+
+	if (mode == MODE_LIST) {
+		list();
+		return 0;
+	}
+	if (mode == MODE_TARGETS)
+		targets_narrow(&suite.settings);
+	err = run(&suite);
+	report_machine(stdout, "", "\n", "\n");
+	report_tables(stdout, &suite);
+	if (mode == MODE_TARGETS)
+		targets_report(stdout, &suite);
+	if (!err)
+		err = save(&suite);
+	if (err)
+		fprintf(stderr, "bstream-bench: %s\n", strerror(-err));
+	results_fini(&suite.results);
+	return err ? 1 : 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * programs.c - finds bstreamd and bstreamctl and runs a private broker.
+ *
+ * In a build tree they are beside us: daemon/bstreamd and cli/bstreamctl, from the directory above
+ * this program's (libtool may have put it one deeper). Installed, $PATH and the library's own idea of
+ * where bstreamd is serve.
+ */
+#include "bench/programs.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/bstream.h"
+
+static char broker_dir[64];
+static char ctl_path[PATH_MAX], daemon_path[PATH_MAX];
+
+/* Look for @tail in our directory's parents; false: it is not there. */
+static bool find_beside(const char *tail, char path[PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (len <= 0)
+		return false;
+	self[len] = '\0';
+	for (unsigned up = 0; up < 3; up++) {
+		char *slash = strrchr(self, '/');
+
+		if (!slash)
+			return false;
+		*slash = '\0';
+		if (snprintf(path, PATH_MAX, "%s/%s", self, tail) < PATH_MAX &&
+		    access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *programs_ctl(const struct suite *suite)
+{
+	if (suite->settings.ctl)
+		return suite->settings.ctl;
+	return find_beside("cli/bstreamctl", ctl_path) ? ctl_path : "bstreamctl";
+}
+
+static void find_daemon(const struct suite *suite)
+{
+	if (suite->settings.daemon)
+		setenv("BSTREAM_DAEMON", suite->settings.daemon, 1);
+	else if (!getenv("BSTREAM_DAEMON") && find_beside("daemon/bstreamd", daemon_path))
+		setenv("BSTREAM_DAEMON", daemon_path, 1);
+}
+
+int programs_broker_start(const struct suite *suite)
+{
+	char socket[128];
+	int err;
+
+	if (broker_dir[0])
+		return 0;
+	snprintf(broker_dir, sizeof(broker_dir), "/tmp/bstream-bench-XXXXXX");
+	if (!mkdtemp(broker_dir)) {
+		broker_dir[0] = '\0';
+		return -errno;
+	}
+	snprintf(socket, sizeof(socket), "%s/broker.sock", broker_dir);
+	setenv("BSTREAM_SOCKET", socket, 1);
+	find_daemon(suite);
+	err = bstream_broker_start();
+	if (err >= 0)
+		return 0;
+	fprintf(stderr, "no broker for the benchmark: %s\n", strerror(-err));
+	programs_broker_stop();
+	return err;
+}
+
+void programs_broker_stop(void)
+{
+	char command[128];
+
+	if (!broker_dir[0])
+		return;
+	bstream_broker_stop();
+	unsetenv("BSTREAM_SOCKET");
+	snprintf(command, sizeof(command), "rm -rf '%s'", broker_dir);
+	if (system(command) != 0)
+		fprintf(stderr, "%s is left behind\n", broker_dir);
+	broker_dir[0] = '\0';
+}
