@@ -45,6 +45,7 @@ struct bstream_writer {
 	uint64_t asked_ns; /* when the kernel was asked for the reader, coarse */
 	uint32_t place;
 	struct bs_spin spin;
+	struct bs_pace pace;
 	struct bs_hold hold;
 };
 
@@ -62,6 +63,7 @@ struct bstream_reader {
 
 	int end; /* 1: not yet; 0 or -ECONNRESET: sticky */
 	struct bs_spin spin;
+	struct bs_pace pace;
 	struct bs_hold hold;
 };
 

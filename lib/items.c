@@ -58,6 +58,10 @@ static bool items_spin(struct bstream_reader *r)
 {
 	if (r->spin.budget_ns == 0)
 		return false;
+	bs_pace_away(&r->pace, r->head);
+	for (int i = 0; i < 64; i++)
+		if (items_there(r))
+			return true;
 	uint64_t until = bs_now() + r->spin.budget_ns;
 	do {
 		for (int i = 0; i < 16; i++) {
@@ -105,8 +109,10 @@ static int items_sleep(struct bstream_reader *r, uint64_t now, uint64_t deadline
 	hint_raise(&items->wake_at, r->head + 1);
 	bs_barrier_heavy(r->fences); /* Dekker with items_wake() in writer.c */
 	int rc = items_news(r);
-	if (rc != 0)
+	if (rc != 0) {
+		hint_take(&items->wake_at); /* nobody else sleeps here: spare the next post */
 		return rc;
+	}
 	if (!bs_hint_sleep(&items->sem, bs_slice_end(&r->hold, now, deadline)))
 		writers_ask(r);
 	return items_news(r);

@@ -16,8 +16,30 @@
 
 #define PATIENCE_NS BS_MS(5000)
 
+static _Atomic uint64_t *hold_owner(const struct bs_hold *hold)
+{
+	const struct bs_sight *s = &hold->sight;
+
+	return s->own_byte == BS_BYTE_READER ? &s->g->reader.owner
+					     : &s->g->writers[s->own_byte - BS_BYTE_WRITERS].owner;
+}
+
+/*
+ * Lock the end's byte: ours already, or free because the descriptor is none. A travelling end's
+ * line says so; where it does not, nothing is locked, since a lock taken here and not kept would
+ * stay in a descriptor that is the caller's.
+ */
+static int hold_lock(struct bs_hold *hold, enum bs_origin origin)
+{
+	if (origin == BS_TRAVELLED &&
+	    (owner_look(hold_owner(hold)) & BS_END_STATE) != BS_END_TRAVELLING)
+		return -EPROTO;
+	return bs_end_lock(hold->sight.fd, hold->sight.own_byte) == 0 ? 0 : -EPROTO;
+}
+
 /* Check the segment behind @fd, map it, and take note of it. 0, or as bs_writer_make says. */
-static int hold_init(struct bs_hold *hold, int fd, uint64_t first, uint64_t n, uint64_t *stampp)
+static int hold_init(struct bs_hold *hold, int fd, uint64_t first, uint64_t n,
+		     enum bs_origin origin, uint64_t *stampp)
 {
 	struct bs_sight *s = &hold->sight;
 	int rc = bs_segment_check(fd, &s->geo, &hold->header, NULL);
@@ -39,13 +61,12 @@ static int hold_init(struct bs_hold *hold, int fd, uint64_t first, uint64_t n, u
 		bs_segment_unmap(s->g, s->geo.size);
 		return -ENOMEM;
 	}
-	/* Ours already, or free because it is none: only the words tell those two apart. */
-	rc = bs_end_lock(fd, s->own_byte);
-	if (rc == 0)
-		return 0;
-	bs_fork_delist(hold);
-	bs_segment_unmap(s->g, s->geo.size);
-	return -EPROTO;
+	rc = hold_lock(hold, origin);
+	if (rc < 0) {
+		bs_fork_delist(hold);
+		bs_segment_unmap(s->g, s->geo.size);
+	}
+	return rc;
 }
 
 static void hold_fini(struct bs_hold *hold)
@@ -75,6 +96,7 @@ static void writer_fill(struct bstream_writer *w, bool alone)
 	w->chunks = figure_load(&w->line->chunks);
 	w->bytes = figure_load(&w->line->bytes);
 	bs_spin_init(&w->spin);
+	bs_pace_init(&w->pace, w->capacity);
 }
 
 /* Undo what settling or arriving did, as the end's owner. */
@@ -114,7 +136,7 @@ int bs_writer_make(int fd, enum bs_origin origin, uint64_t deadline, struct bstr
 
 	if (w == NULL)
 		return -ENOMEM;
-	int rc = hold_init(&w->hold, fd, BS_BYTE_WRITERS, 0, &w->fork_stamp);
+	int rc = hold_init(&w->hold, fd, BS_BYTE_WRITERS, 0, origin, &w->fork_stamp);
 	if (rc < 0) {
 		free(w);
 		return rc;
@@ -189,6 +211,7 @@ static void reader_fill(struct bstream_reader *r)
 	r->bytes = figure_load(&s->g->reader.bytes);
 	r->end = 1;
 	bs_spin_init(&r->spin);
+	bs_pace_init(&r->pace, r->capacity);
 }
 
 /* A travelled end: exactly one of its dups gets through the swap. */
@@ -242,7 +265,7 @@ int bs_reader_make(int fd, enum bs_origin origin, struct bstream_reader **rp)
 
 	if (r == NULL)
 		return -ENOMEM;
-	int rc = hold_init(&r->hold, fd, BS_BYTE_READER, 1, &r->fork_stamp);
+	int rc = hold_init(&r->hold, fd, BS_BYTE_READER, 1, origin, &r->fork_stamp);
 	if (rc < 0) {
 		free(r);
 		return rc;

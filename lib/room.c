@@ -6,7 +6,7 @@
  * keeps nobody from attaching and holds up no chunk.
  *
  * Several writers sleep behind one flag and one semaphore. A post wakes one of them; he raises the
- * flag again for the others, and whoever then claims a slot and sees more room passes the wake-up
+ * flag again if others may sleep, and whoever then claims a slot and sees more room passes the wake-up
  * on (bs_room_hand_on). tests/model/hints.pml shows what happens without.
  */
 #include "lib/handle.h"
@@ -64,13 +64,22 @@ static uint64_t next_chunk(struct bstream_writer *w)
 	return w->lone ? w->tail : tail_look(w->g);
 }
 
-/* 1: there is room; 0: full; -EPROTO: head cannot be true. */
+/* A writer that was alone when it began to wait may not be any more: its own tail is old then. Asked
+ * after a look at head, which passes that tail only behind the switch. */
+static bool alone_still(struct bstream_writer *w)
+{
+	return w->lone && shared_look(w->g) == BS_SHARED_NO;
+}
+
+/* 1: there is room, or claim() has to find out; 0: full; -EPROTO: head cannot be true. */
 static int room_check(struct bstream_writer *w)
 {
 	uint64_t peer_tail = next_chunk(w);
 	uint64_t peer_head = head_look(w->g);
 	uint64_t used = peer_tail - peer_head;
 
+	if (w->lone && !alone_still(w))
+		return 1;
 	if (used > w->capacity) {
 		/* Head may have overtaken the tail we read a moment ago, but then tail has moved. */
 		if (w->lone || next_chunk(w) == peer_tail)
@@ -98,7 +107,8 @@ static bool room_spin(struct bstream_writer *w)
 	uint64_t until = bs_now() + w->spin.budget_ns;
 	do {
 		for (int i = 0; i < 16; i++) {
-			if (next_chunk(w) - head_look(w->g) < w->capacity || reader_gone(w)) {
+			if (next_chunk(w) - head_look(w->g) < w->capacity || reader_gone(w) ||
+			    (w->lone && !alone_still(w))) {
 				bs_spin_paid(&w->spin);
 				return true;
 			}
@@ -132,22 +142,39 @@ static void wait_note(struct bstream_writer *w, uint32_t what, uint64_t since)
 		figure_store(&w->line->waits, figure_load(&w->line->waits) + 1);
 }
 
+/* Woken, or tired of waiting: whoever else sleeps here lost his flag to our wake-up. */
+static void room_rise(struct bstream_writer *w)
+{
+	struct bs_space *space = &w->g->space;
+	uint64_t peer_head = head_look(w->g);
+
+	/* Reached already: the next to claim and see room passes it on. */
+	if (sleepers_leave(&space->sleepers))
+		hint_raise(&space->wake_at, peer_head != 0 ? peer_head : 1);
+}
+
 /* One sleep of at most a slice. Returns as room_news does. */
 static int room_sleep(struct bstream_writer *w, uint64_t now, uint64_t deadline)
 {
 	struct bs_space *space = &w->g->space;
 
+	sleepers_enter(&space->sleepers);
 	hint_raise(&space->wake_at, head_look(w->g) + 1);
 	bs_barrier_heavy(w->fences); /* Dekker with bs_reader_advance() */
 	int rc = room_news(w);
-	if (rc != 0)
+	if (rc != 0) {
+		/* The flag stays up: to take it down might take it from one who sleeps since. */
+		sleepers_leave(&space->sleepers);
 		return rc;
+	}
 	bool woken = bs_hint_sleep(&space->sem, bs_slice_end(&w->hold, now, deadline));
-	if (!w->lone) /* whoever else sleeps here lost his flag to our wake-up */
-		hint_raise(&space->wake_at, head_look(w->g) + 1);
+	room_rise(w);
 	if (!woken)
 		reader_ask(w);
-	return room_news(w);
+	rc = room_news(w);
+	if (rc == 0 && woken && alone_still(w))
+		bs_hint_drain(&space->sem); /* left over from flags that nobody slept behind */
+	return rc;
 }
 
 int bs_room_await(struct bstream_writer *w, uint64_t deadline)
@@ -208,7 +235,8 @@ int bstream_drain(struct bstream_writer *w, uint64_t deadline)
 		return -ESTALE;
 	if (w->reserved)
 		return -EBUSY;
-	uint64_t target = next_chunk(w);
+	uint64_t target =
+		tail_look(w->g); /* of all writers; a lone one stores it with each write */
 	int rc = drain_news(w, target);
 	uint64_t began = bs_now();
 	for (uint64_t now = began; rc == 0; now = bs_now()) {

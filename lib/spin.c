@@ -4,10 +4,12 @@
  * environment once a process.
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/spin.h"
+#include "proto/hint.h"
 
 #define SPIN_MAX_NS   50000u /* about what a wake-up costs: looking longer cannot win */
 #define SPIN_START_NS 20000u
@@ -53,4 +55,55 @@ void bs_spin_slept(struct bs_spin *spin, uint64_t slept_ns)
 		budget_double(spin);
 	else
 		spin->budget_ns = spin->budget_ns < SPIN_MIN_NS ? 0 : spin->budget_ns / 2;
+}
+
+/* ---- looking away --------------------------------------------------------------------------- */
+
+#define AWAY_FIRST_NS 100u
+#define AWAY_MAX_NS   2000u
+#define TRY_FIRST     16u
+#define TRY_RAREST    1024u
+
+void bs_pace_init(struct bs_pace *pace, uint32_t capacity)
+{
+	*pace = (struct bs_pace){ .until_try = TRY_FIRST, .try_every = TRY_FIRST };
+	pace->run_min = capacity / 8 < 3 ? 3 : capacity / 8 > 64 ? 64 : capacity / 8;
+	pace->run_max = capacity / 2;
+}
+
+static void away_for(uint32_t ns)
+{
+	uint64_t until = bs_now() + ns;
+
+	while (bs_now() < until)
+		;
+}
+
+static void pace_learn(struct bs_pace *pace, uint64_t run)
+{
+	if (run < pace->run_min / 2 + 1 || run < 3) {
+		pace->away_ns = 0; /* it did not pay: try again, but more rarely */
+		pace->try_every =
+			pace->try_every * 2 < TRY_RAREST ? pace->try_every * 2 : TRY_RAREST;
+		pace->until_try = pace->try_every;
+	} else if (run > pace->run_max) {
+		pace->away_ns /= 2; /* the other side was kept waiting */
+	} else if (run < pace->run_min) {
+		pace->away_ns = pace->away_ns * 2 < AWAY_MAX_NS ? pace->away_ns * 2 : AWAY_MAX_NS;
+	} else {
+		pace->try_every = TRY_FIRST;
+	}
+}
+
+void bs_pace_away(struct bs_pace *pace, uint64_t count)
+{
+	uint64_t run = count - pace->since;
+
+	pace->since = count;
+	if (pace->away_ns != 0)
+		pace_learn(pace, run);
+	else if (--pace->until_try == 0)
+		pace->away_ns = AWAY_FIRST_NS;
+	if (pace->away_ns != 0)
+		away_for(pace->away_ns);
 }

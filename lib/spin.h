@@ -22,6 +22,27 @@ void bs_spin_paid(struct bs_spin *spin);
 /* The look did not, and the sleep after it took @slept_ns. */
 void bs_spin_slept(struct bs_spin *spin, uint64_t slept_ns);
 
+/*
+ * How long an end that has caught up looks away before it looks again.
+ *
+ * Two sides that meet at every chunk fight over each cache line. One that looks away for a moment
+ * lets the other get ahead, and then works on lines that nobody is writing; but in a ping-pong the
+ * same moment is pure delay. Which of the two it is shows in the run: how many chunks were there,
+ * one after the other, after a moment away. So it tries now and then, stays away longer while runs
+ * are short of what the capacity can hide, and gives up when a run is one or two.
+ */
+struct bs_pace {
+	uint64_t since; /* the count at the last look away */
+	uint32_t away_ns; /* 0: not at all */
+	uint32_t run_min, run_max; /* runs worth having */
+	uint32_t until_try, try_every; /* catch-ups */
+};
+
+void bs_pace_init(struct bs_pace *pace, uint32_t capacity);
+
+/* Caught up at chunk @count: learn from the run before it, and look away. */
+void bs_pace_away(struct bs_pace *pace, uint64_t count);
+
 static inline void bs_spin_pause(void)
 {
 #if defined(__x86_64__)

@@ -55,10 +55,7 @@ void bs_stat_export(struct bstream_stat *to, const struct bs_wire_stat *from)
 static int hold_stat(const struct bs_hold *hold, struct bstream_stat *stat)
 {
 	struct bs_wire_stat wire;
-	int rc = bs_stat_size_ok(stat->size);
 
-	if (rc < 0)
-		return rc;
 	bs_sight_stat(&hold->sight, &hold->header, &wire);
 	bs_stat_export(stat, &wire);
 	return 0;
@@ -66,6 +63,10 @@ static int hold_stat(const struct bs_hold *hold, struct bstream_stat *stat)
 
 int bstream_writer_stat(const struct bstream_writer *w, struct bstream_stat *stat)
 {
+	int rc = bs_stat_size_ok(stat->size);
+
+	if (rc < 0)
+		return rc;
 	if (bs_fork_stale(w->fork_stamp))
 		return -ESTALE;
 	if (bs_verdict_reader(&w->hold.sight))
@@ -75,6 +76,10 @@ int bstream_writer_stat(const struct bstream_writer *w, struct bstream_stat *sta
 
 int bstream_reader_stat(const struct bstream_reader *r, struct bstream_stat *stat)
 {
+	int rc = bs_stat_size_ok(stat->size);
+
+	if (rc < 0)
+		return rc;
 	if (bs_fork_stale(r->fork_stamp))
 		return -ESTALE;
 	if (bs_verdict_writers(&r->hold.sight))

@@ -118,6 +118,11 @@ static inline int claim(struct bstream_writer *w, uint64_t deadline)
 	if (!w->lone)
 		return claim_shared(w, deadline);
 	while (bs_unlikely(w->tail - w->head_seen >= w->capacity) && !room_look(w, w->tail)) {
+		/* Once others claim too, its own tail says nothing any more. */
+		if (shared_look(w->g) != BS_SHARED_NO) {
+			w->lone = false;
+			return claim_shared(w, deadline);
+		}
 		int rc = bs_room_await(w, deadline);
 		if (rc < 0)
 			return rc;
@@ -176,10 +181,10 @@ static inline void publish(struct bstream_writer *w, uint32_t len)
 
 static inline int writer_ready(const struct bstream_writer *w, size_t len)
 {
-	if (bs_unlikely(bs_fork_stale(w->fork_stamp)))
-		return -ESTALE;
 	if (bs_unlikely(len > w->chunk_max))
 		return -EMSGSIZE;
+	if (bs_unlikely(bs_fork_stale(w->fork_stamp)))
+		return -ESTALE;
 	return bs_unlikely(w->reserved) ? -EBUSY : 0;
 }
 

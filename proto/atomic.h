@@ -196,6 +196,18 @@ static inline bool hint_take(_Atomic uint64_t *wake_at)
 	return atomic_exchange_explicit(wake_at, 0, memory_order_seq_cst) != 0;
 }
 
+/* About how many sleep there: before the flag is raised, and after the sleep, by the sleeper. */
+static inline void sleepers_enter(_Atomic uint32_t *n)
+{
+	atomic_fetch_add_explicit(n, 1, memory_order_seq_cst);
+}
+
+/* True: others may be asleep. */
+static inline bool sleepers_leave(_Atomic uint32_t *n)
+{
+	return atomic_fetch_sub_explicit(n, 1, memory_order_seq_cst) != 1;
+}
+
 /* The generation that a futex sleeper compares; the sleeper reads it before it raises. */
 static inline uint32_t gen_look(_Atomic uint32_t *gen)
 {

@@ -47,6 +47,12 @@ uint64_t bs_now_coarse(void)
 	return clock_read(CLOCK_MONOTONIC_COARSE);
 }
 
+void bs_hint_drain(sem_t *sem)
+{
+	for (int i = 0; i < 10000 && sem_trywait(sem) == 0; i++)
+		;
+}
+
 static struct timespec timespec_of(uint64_t ns)
 {
 	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u),

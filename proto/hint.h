@@ -40,6 +40,9 @@ bool bs_hint_sleep(sem_t *sem, uint64_t until);
 /* Take the flag down and, whoever did, post once. */
 void bs_hint_wake(_Atomic uint64_t *wake_at, sem_t *sem);
 
+/* Take back posts that woke nobody. By the only sleeper, who then raises and looks again. */
+void bs_hint_drain(sem_t *sem);
+
 /* The same for a place where all sleepers wake: a futex on a generation. The sleeper reads the
  * generation before it raises the flag. */
 bool bs_watch_sleep(_Atomic uint32_t *gen, uint32_t seen, uint64_t until);

@@ -163,6 +163,7 @@ struct bs_space { /* writers sleep here for room, anybody for what is in @watch;
 	_Atomic uint32_t poll; /* reserved */
 	_Atomic uint32_t watch_gen;
 	sem_t sem;
+	_Atomic uint32_t sleepers; /* on sem, about: one who was killed there stays counted */
 };
 
 /* What writers that have closed had written. */

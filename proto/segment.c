@@ -193,6 +193,7 @@ static struct bs_segment *map_anew(int fd, uint64_t len, bool write)
 
 struct shared_mapping {
 	struct shared_mapping *next;
+	pid_t pid; /* a forked child has the table, but not the mappings */
 	dev_t dev;
 	ino_t ino;
 	uint64_t len;
@@ -206,7 +207,8 @@ static struct shared_mapping *mappings;
 static struct shared_mapping *mapping_find(const struct stat *st, uint64_t len)
 {
 	for (struct shared_mapping *m = mappings; m != NULL; m = m->next)
-		if (m->dev == st->st_dev && m->ino == st->st_ino && m->len == len)
+		if (m->pid == getpid() && m->dev == st->st_dev && m->ino == st->st_ino &&
+		    m->len == len)
 			return m;
 	return NULL;
 }
@@ -222,8 +224,11 @@ struct bs_segment *bs_segment_map(int fd, uint64_t len, bool write)
 	struct shared_mapping *m = mapping_find(&st, len);
 	if (m == NULL && (g = map_anew(fd, len, write)) != NULL) {
 		m = calloc(1, sizeof(*m));
-		*m = (struct shared_mapping){ mappings, st.st_dev, st.st_ino, len, 0, g };
-		mappings = m;
+		if (m != NULL) {
+			*m = (struct shared_mapping){ mappings, getpid(), st.st_dev, st.st_ino,
+						      len,	0,	  g };
+			mappings = m;
+		}
 	}
 	if (m != NULL) {
 		m->n_users++;
@@ -239,7 +244,7 @@ void bs_segment_unmap(struct bs_segment *g, uint64_t len)
 	for (struct shared_mapping **p = &mappings; *p != NULL; p = &(*p)->next) {
 		struct shared_mapping *m = *p;
 
-		if (m->g != g)
+		if (m->g != g || m->pid != getpid())
 			continue;
 		if (--m->n_users == 0) {
 			*p = m->next;
