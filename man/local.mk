@@ -3,6 +3,7 @@
 # section 3 are by topic; for each other function that one names there is a page that points to it.
 man_sources = \
 	man/bstream.7.scd \
+	man/bstreamctl.1.scd \
 	$(man_topics)
 man_topics = \
 	man/bstream_broker.3.scd \
