@@ -135,6 +135,11 @@ int bs_meeting_trylock(int dir)
 	return errno == EINTR ? -EAGAIN : -errno;
 }
 
+void bs_meeting_unlock(int dir)
+{
+	flock(dir, LOCK_UN);
+}
+
 int bs_meeting_listen(int socket, const char *path)
 {
 	char fresh[BS_SOCKET_PATH + 1];

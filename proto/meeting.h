@@ -25,9 +25,10 @@ int bs_meeting_addr(struct sockaddr_un *addr, const char *path);
 /* The directory that the socket at @path is in. */
 void bs_meeting_dirname(char dir[BS_SOCKET_PATH], const char *path);
 
-/* Lock the directory, open as @dir: whoever puts a socket there or takes one away holds it. Freed
- * with the description. 0; -EAGAIN: another has it; else the file system cannot lock. */
+/* Lock the directory, open as @dir: whoever puts a socket there or takes one away holds it. It goes
+ * with the description, too. 0; -EAGAIN: another has it; else the file system cannot lock. */
 int bs_meeting_trylock(int dir);
+void bs_meeting_unlock(int dir);
 
 /* Make @socket the listening socket at @path, for its owner only, in place of whatever is there: it
  * appears at once and ready. The caller holds the lock. 0 or a negative errno. */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * adopt.c - CREATE: taking over a segment that a client has made, which is checked as a stranger's.
+ *
+ * Before anything that could sleep is done with the descriptor, it is known to be a regular file in
+ * the shm directory's file system (statx, told not to ask anybody). The client keeps its own
+ * description, so the broker opens one for itself, not waiting for leases, and uses no other. What
+ * the segment says is read by pread(2): memory is mapped only when all has been found right.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "daemon/request.h"
+#include "proto/end.h"
+#include "proto/segment.h"
+
+#define NEW_PREFIX "bstream.new." /* a private name, where there are no nameless files */
+
+/* Where, what, whose: as far as the file itself tells. EPROTO, EACCES. */
+static int adopt_check_file(const struct registry *r, int fd, uid_t peer_uid, struct statx *st)
+{
+	struct stat shm;
+	int flags;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, st) < 0 ||
+	    fstat(r->shm, &shm) < 0)
+		return EPROTO;
+	if (!S_ISREG(st->stx_mode) || makedev(st->stx_dev_major, st->stx_dev_minor) != shm.st_dev)
+		return EPROTO;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) != O_RDWR)
+		return EPROTO;
+	if (st->stx_uid != peer_uid)
+		return EACCES;
+	if ((st->stx_mode & 077) != 0 || st->stx_nlink > 1)
+		return EPROTO;
+	return 0;
+}
+
+/* Nothing has happened in it yet, and nobody has an end of it. */
+static bool adopt_is_fresh(int fd, const struct bs_geometry *geo)
+{
+	struct bs_verdicts peer;
+	uint64_t writers = geo->keep & BS_KEEP_WRITERS ? BS_W_KEPT : 0;
+	uint64_t reader = (geo->keep & BS_KEEP_READER ? BS_R_KEPT : 0) | BS_R_PARKED;
+
+	if (pread(fd, &peer, sizeof(peer), offsetof(struct bs_segment, verdicts)) != sizeof(peer))
+		return false;
+	return atomic_load(&peer.writers) == writers && atomic_load(&peer.reader) == reader &&
+	       atomic_load(&peer.shared) == BS_SHARED_NO &&
+	       bs_end_held(fd, BS_BYTE_BROKER, 2 + (uint64_t)geo->max_writers) == 0;
+}
+
+/* What it says of itself. EPROTO, EPROTONOSUPPORT, ENOSPC: it has not all its memory. */
+static int adopt_check_contents(struct stream_parts *parts, const struct request *q,
+				const struct statx *st)
+{
+	int r = bs_segment_check(parts->fd, &parts->geo, &parts->header, NULL);
+
+	if (r < 0)
+		return -r;
+	if (strncmp(parts->header.name, q->question->name, sizeof(parts->header.name)) != 0 ||
+	    parts->header.uid != q->client->uid || !adopt_is_fresh(parts->fd, &parts->geo))
+		return EPROTO;
+	if (st->stx_blocks * 512 < parts->geo.size)
+		return ENOSPC;
+	return 0;
+}
+
+/* The private name of @fd, if that is what it has. */
+static bool adopt_private_name(const struct registry *r, int fd, const struct statx *st,
+			       char name[STREAM_FILE_SIZE])
+{
+	char link[40], path[PATH_MAX];
+	struct stat at;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return false;
+	path[n] = '\0';
+	n = snprintf(name, STREAM_FILE_SIZE, "%s",
+		     strrchr(path, '/') ? strrchr(path, '/') + 1 : "");
+	return n < STREAM_FILE_SIZE && strncmp(name, NEW_PREFIX, strlen(NEW_PREFIX)) == 0 &&
+	       fstatat(r->shm, name, &at, AT_SYMLINK_NOFOLLOW) == 0 && at.st_ino == st->stx_ino;
+}
+
+/* Give it its file name. */
+static int adopt_link(const struct registry *r, int fd, const struct statx *st, const char *file)
+{
+	char from[STREAM_FILE_SIZE];
+	int rc;
+
+	if (st->stx_nlink == 0) {
+		snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+		rc = linkat(AT_FDCWD, from, r->shm, file, AT_SYMLINK_FOLLOW);
+	} else {
+		if (!adopt_private_name(r, fd, st, from))
+			return EPROTO;
+		rc = renameat2(r->shm, from, r->shm, file, RENAME_NOREPLACE);
+	}
+	return rc < 0 ? errno : 0;
+}
+
+/* All of it has been checked: it gets its name, and is ours. On failure the file is gone. */
+static int adopt_take(struct registry *r, const struct stream_parts *parts, const struct statx *st)
+{
+	struct stream *s;
+	int rc = adopt_link(r, parts->fd, st, parts->file);
+
+	if (rc != 0)
+		return rc;
+	rc = stream_new(&s, parts);
+	if (rc == 0) {
+		rc = registry_take(r, s);
+		if (rc == 0)
+			return 0;
+		s->sight.fd = -1; /* stays with the parts */
+		stream_free(s);
+	}
+	unlinkat(r->shm, parts->file, 0);
+	return -rc;
+}
+
+int serve_create(struct broker *b, struct request *q)
+{
+	struct registry *r = &b->registry;
+	char file[STREAM_FILE_SIZE];
+	struct stream_parts parts = { .fd = -1, .file = file };
+	struct statx st;
+	int rc;
+
+	if (r->n_streams >= b->limits.max_streams)
+		return EDQUOT;
+	if (q->stream)
+		return EEXIST;
+	rc = adopt_check_file(r, *q->fd, q->client->uid, &st);
+	if (rc != 0)
+		return rc;
+	rc = registry_file_name(r, file, q->question->name);
+	if (rc < 0)
+		return -rc;
+	parts.fd = bs_end_reopen(*q->fd, O_RDWR | O_NONBLOCK);
+	if (parts.fd < 0)
+		return parts.fd == -EWOULDBLOCK ? EPROTO : -parts.fd;
+	rc = adopt_check_contents(&parts, q, &st);
+	if (rc == 0)
+		rc = adopt_take(r, &parts, &st);
+	if (rc != 0)
+		close(parts.fd);
+	return rc;
+}

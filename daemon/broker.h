@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * broker.h - the one object that holds all others: what the loop waits for, what is limited, and
+ * where things are. Made by main.c, run by loop.c.
+ */
+#ifndef BSTREAMD_BROKER_H
+#define BSTREAMD_BROKER_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/registry.h"
+#include "proto/wire.h"
+
+struct broker;
+struct client;
+
+/* Something the loop waits for. Embedded; the loop borrows it while its descriptor is in epoll. */
+struct source {
+	/* 0, or a negative errno that ends the broker. */
+	int (*on_event)(struct broker *b, struct source *source, uint32_t events);
+	int fd;
+};
+
+struct limits {
+	uint32_t max_streams, max_clients, max_parked;
+};
+
+struct broker {
+	int epoll;
+	struct source listener, signals, inotify, kick;
+	bool listening; /* the listener is in epoll: there is room for a client */
+	struct limits limits;
+	uid_t uid;
+	uint64_t started_ns, idle_ns, idle_since_ns;
+	bool leaving;
+
+	/* where it meets its clients: socket.c */
+	char path[PATH_MAX]; /* canonical: what the segments' prefix is made of */
+	const char *base; /* its last component, in @dir */
+	int dir;
+	dev_t socket_dev;
+	ino_t socket_ino;
+	int socket_watch; /* inotify's number */
+
+	struct registry registry;
+
+	/* client.c */
+	struct client *clients, *last_client; /* the oldest first */
+	struct client *dead; /* closed in this round of the loop */
+	uint32_t n_clients, n_parked;
+
+	alignas(8) char packet[BS_WIRE_PACKET]; /* where replies are put together */
+};
+
+/* Run until it has to leave. 0, or a negative errno of ours. */
+int loop_run(struct broker *b);
+int loop_add(struct broker *b, struct source *source, uint32_t events);
+void loop_drop(struct broker *b, struct source *source);
+
+#endif

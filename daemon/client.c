@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client.c - owns the connections, in the order in which they came.
+ *
+ * There is room for so many. Who has been answered, or has not asked, may be asked to leave when
+ * another wants in, the oldest first: the library then comes again, if it was still waiting. Who is
+ * parked is not; but only so many may be. Descriptors that are still to be closed (closer.h) count
+ * as connections, so that nobody can fill the table with them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/client.h"
+#include "daemon/closer.h"
+#include "daemon/request.h"
+#include "daemon/watch.h"
+#include "proto/packet.h"
+
+#define ADMIT_BATCH 64 /* connections taken in one round */
+#define REQUEST_MAX 512 /* bytes; no request is as long */
+
+/* ---- leaving -------------------------------------------------------------------------------- */
+
+/* Is it certain that no packet, with who knows what in it, is waiting? With SO_PASSCRED every packet
+ * brings something along, also an empty one, which else would look like the end. */
+static bool client_queue_is_empty(int fd)
+{
+	struct msghdr m = { 0 };
+	int one = 1;
+
+	return shutdown(fd, SHUT_RDWR) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) == 0 &&
+	       recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) == 0 && !(m.msg_flags & MSG_CTRUNC);
+}
+
+static void client_close(int fd)
+{
+	if (client_queue_is_empty(fd))
+		close(fd);
+	else
+		closer_take(fd);
+}
+
+/* It may have died between our reply and its attaching. */
+static void client_stir_opened(struct broker *b, const struct client *c)
+{
+	struct stream *s = c->opened_watch >= 0 ? registry_find_watch(&b->registry, c->opened_watch)
+						: registry_find(&b->registry, c->question.name);
+
+	if (s)
+		watch_stir(&b->registry, s);
+}
+
+void client_drop(struct broker *b, struct client *c)
+{
+	if (c->source.fd < 0)
+		return;
+	client_unpark(b, c);
+	loop_drop(b, &c->source);
+	client_close(c->source.fd);
+	c->source.fd = -1;
+	if (c->opened)
+		client_stir_opened(b, c);
+	*(c->prev ? &c->prev->next : &b->clients) = c->next;
+	*(c->next ? &c->next->prev : &b->last_client) = c->prev;
+	b->n_clients--;
+	c->next = b->dead;
+	b->dead = c;
+}
+
+void client_bury(struct broker *b)
+{
+	while (b->dead) {
+		struct client *c = b->dead;
+
+		b->dead = c->next;
+		free(c);
+	}
+}
+
+void client_drop_all(struct broker *b)
+{
+	while (b->clients)
+		client_drop(b, b->clients);
+	client_bury(b);
+}
+
+void client_park(struct broker *b, struct client *c)
+{
+	if (!c->parked)
+		b->n_parked++;
+	c->parked = true;
+}
+
+void client_unpark(struct broker *b, struct client *c)
+{
+	if (c->parked)
+		b->n_parked--;
+	c->parked = false;
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+bool client_send(struct client *c, const void *reply, size_t len, int fd)
+{
+	return bs_packet_send(c->source.fd, reply, len, fd, MSG_DONTWAIT) == 0;
+}
+
+static int client_on_event(struct broker *b, struct source *source, uint32_t events)
+{
+	struct client *c = (struct client *)source; /* its first member */
+	alignas(8) char packet[REQUEST_MAX];
+	struct bs_packet_fds got;
+	ssize_t n;
+	int r = 0;
+
+	(void)events;
+	if (source->fd < 0)
+		return 0; /* dropped in this very round */
+	if (c->parked || closer_pending() >= b->limits.max_clients) {
+		client_drop(b, c); /* it has nothing to say but that it is gone */
+		return 0;
+	}
+	n = bs_packet_recv_all(source->fd, packet, sizeof(packet), &got, MSG_DONTWAIT);
+	if (n > 0)
+		r = request_serve(b, c, &(struct request_packet){ packet, (size_t)n, &got });
+	else if (n != -EAGAIN)
+		client_drop(b, c);
+	for (size_t i = 0; i < got.n; i++)
+		closer_take_file(got.fds[i]);
+	return r;
+}
+
+/* ---- coming --------------------------------------------------------------------------------- */
+
+static bool client_has_room(const struct broker *b)
+{
+	return b->n_clients + closer_pending() < b->limits.max_clients;
+}
+
+static bool client_evict(struct broker *b)
+{
+	for (struct client *c = b->clients; c; c = c->next)
+		if (!c->parked) {
+			client_drop(b, c);
+			return true;
+		}
+	return false;
+}
+
+/* Takes @fd. */
+static int client_new(struct broker *b, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	struct ucred cred = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(cred);
+
+	if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
+		free(c);
+		client_close(fd);
+		return 0;
+	}
+	c->source = (struct source){ .on_event = client_on_event, .fd = fd };
+	c->uid = cred.uid;
+	c->opened_watch = -1;
+	if (loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) < 0) {
+		free(c);
+		client_close(fd);
+		return 0;
+	}
+	c->prev = b->last_client;
+	*(c->prev ? &c->prev->next : &b->clients) = c;
+	b->last_client = c;
+	b->n_clients++;
+	return 0;
+}
+
+static void client_refuse_more(struct broker *b)
+{
+	if (b->listening)
+		loop_drop(b, &b->listener);
+	b->listening = false;
+}
+
+int client_admit(struct broker *b)
+{
+	int r;
+
+	if (b->listening || !client_has_room(b))
+		return 0;
+	r = loop_add(b, &b->listener, EPOLLIN);
+	b->listening = r == 0;
+	return r;
+}
+
+int client_on_connect(struct broker *b, struct source *source, uint32_t events)
+{
+	(void)events;
+	for (int i = 0; i < ADMIT_BATCH; i++) {
+		int fd;
+
+		if (!client_has_room(b) && !client_evict(b)) {
+			client_refuse_more(b);
+			return 0;
+		}
+		fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			client_new(b, fd);
+			continue;
+		}
+		if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+			return 0;
+		/* No descriptor or no memory for another: until somebody leaves. */
+		if (!client_evict(b)) {
+			client_refuse_more(b);
+			return 0;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client.h - one connection. It asks, is answered, and hangs up; or it is parked until the name it
+ * asked for exists. Nothing it does is an error of ours: at worst it is dropped.
+ */
+#ifndef BSTREAMD_CLIENT_H
+#define BSTREAMD_CLIENT_H
+
+#include "daemon/broker.h"
+
+struct client {
+	struct source source; /* fd -1: dropped, and freed at the end of this round */
+	struct client *next, *prev;
+	uid_t uid; /* whom the kernel says it is */
+	bool parked; /* until the name in @question exists */
+	bool opened; /* it was given an end of the stream named in @question … */
+	int opened_watch; /* … which has this watch */
+	struct bs_req_name question; /* checked */
+};
+
+/* The listening socket is readable: a loop callback. */
+int client_on_connect(struct broker *b, struct source *source, uint32_t events);
+
+/* Is there room again for those who wait to be let in? */
+int client_admit(struct broker *b);
+
+/* Send a reply, with @fd unless it is -1 (borrowed). One that cannot be had at once is not waited
+ * for: false, and the caller drops the client. */
+bool client_send(struct client *c, const void *reply, size_t len, int fd);
+
+/* End the connection. The object lives until client_bury(). */
+void client_drop(struct broker *b, struct client *c);
+void client_bury(struct broker *b);
+void client_drop_all(struct broker *b);
+
+void client_park(struct broker *b, struct client *c);
+void client_unpark(struct broker *b, struct client *c);
+
+#endif

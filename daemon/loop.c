@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - waiting, and calling whoever something happened to. While nothing happens, and something
+ * is held, there is no timer: an idle broker does not wake.
+ *
+ * A callback may drop any client; it stays in memory to the end of the round, and is deaf.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "daemon/broker.h"
+#include "daemon/client.h"
+#include "daemon/closer.h"
+#include "daemon/watch.h"
+#include "proto/hint.h"
+
+#define BATCH 64
+
+int loop_add(struct broker *b, struct source *source, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.ptr = source };
+
+	return epoll_ctl(b->epoll, EPOLL_CTL_ADD, source->fd, &e) < 0 ? -errno : 0;
+}
+
+void loop_drop(struct broker *b, struct source *source)
+{
+	epoll_ctl(b->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
+static bool loop_is_idle(const struct broker *b)
+{
+	return b->registry.n_streams == 0 && b->n_clients == 0 && closer_pending() == 0;
+}
+
+/* When to wake if nothing happens: ns, or UINT64_MAX. */
+static uint64_t loop_until(struct broker *b)
+{
+	uint64_t due = watch_due(&b->registry);
+
+	if (!loop_is_idle(b) || b->idle_ns == 0) {
+		b->idle_since_ns = 0;
+		return due;
+	}
+	if (b->idle_since_ns == 0)
+		b->idle_since_ns = bs_now();
+	return b->idle_since_ns + b->idle_ns < due ? b->idle_since_ns + b->idle_ns : due;
+}
+
+static int loop_wait(struct broker *b, struct epoll_event events[BATCH])
+{
+	uint64_t until = loop_until(b), now = until == UINT64_MAX ? 0 : bs_now();
+	int ms = -1, n;
+
+	if (until != UINT64_MAX)
+		ms = until <= now ? 0 : (int)((until - now + BS_MS(1) - 1) / BS_MS(1));
+	n = epoll_wait(b->epoll, events, BATCH, ms);
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (n == 0 && b->idle_since_ns != 0 && bs_now() >= b->idle_since_ns + b->idle_ns)
+		b->leaving = true;
+	return n;
+}
+
+int loop_run(struct broker *b)
+{
+	struct epoll_event events[BATCH];
+	int r = 0;
+
+	while (!b->leaving && r == 0) {
+		int n = loop_wait(b, events);
+
+		if (n < 0)
+			return n;
+		for (int i = 0; i < n && r == 0; i++) {
+			struct source *source = events[i].data.ptr;
+
+			r = source->on_event(b, source, events[i].events);
+		}
+		watch_run(&b->registry);
+		client_bury(b);
+		if (r == 0)
+			r = client_admit(b);
+	}
+	return r;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - bstreamd: options, getting up, and leaving.
+ *
+ * Started by the library it inherits a listening socket; it then forks, so that it is nobody's
+ * child, and its first process says by its exit whether the broker stands. Started by hand it stays
+ * in the foreground and makes the socket itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "daemon/broker.h"
+#include "daemon/bus.h"
+#include "daemon/client.h"
+#include "daemon/closer.h"
+#include "daemon/scan.h"
+#include "daemon/socket.h"
+#include "daemon/watch.h"
+#include "proto/hint.h"
+#include "proto/layout.h"
+#include "proto/meeting.h"
+
+#define EXIT_USAGE   2
+#define EXIT_TAKEN   3 /* another broker serves that socket */
+#define IDLE_DEFAULT 30 /* seconds */
+#define IDLE_MAX     (10 * 365 * 86400)
+#define CLIENTS_MAX  1024
+#define STREAMS_MAX  60000 /* each is a mapping, and the kernel gives a process 65530 */
+#define FDS_RESERVED 320 /* for ourselves, and what one packet can bring */
+
+struct options {
+	const char *socket;
+	int listen_fd; /* -1: none is inherited */
+	unsigned idle_s; /* 0: never */
+};
+
+/* The only one: it has a buffer of 64 kB in it. */
+static struct broker broker = { .registry.shm = -1 };
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+static const char help[] =
+	"Usage: bstreamd [OPTIONS]\n"
+	"The broker of bstream: it knows which stream has which name. Programs start it themselves.\n"
+	"\n"
+	"  --socket PATH       where to listen (default: $BSTREAM_SOCKET, else\n"
+	"                      $XDG_RUNTIME_DIR/bstream/broker.sock)\n"
+	"  --idle-timeout SEC  leave when nothing was held for that long (default 30; 0: never)\n"
+	"  --foreground        do not detach; the default, unless --listen-fd is given\n"
+	"  --listen-fd FD      serve this inherited, listening socket, and detach\n"
+	"  -h, --help          this text\n"
+	"  -V, --version       versions of the program, the wire and the layout\n"
+	"\n"
+	"Exit status: 0 left in order; 1 failure; 2 wrong usage; 3 another broker is there.\n";
+
+static bool parse_number(const char *text, unsigned long max, unsigned long *np)
+{
+	char *end;
+
+	errno = 0;
+	*np = strtoul(text, &end, 10);
+	return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && *np <= max;
+}
+
+static int usage_error(const char *what, const char *arg)
+{
+	fprintf(stderr, "bstreamd: %s: %s (see bstreamd --help)\n", arg, what);
+	return EXIT_USAGE;
+}
+
+/* One option. -1: go on; else exit with it. */
+static int options_take(struct options *o, int option)
+{
+	unsigned long n;
+
+	switch (option) {
+	case 's':
+		o->socket = optarg;
+		return optarg[0] ? -1 : usage_error("a path is needed", "--socket");
+	case 'i':
+		if (!parse_number(optarg, IDLE_MAX, &n))
+			return usage_error("not a number of seconds", optarg);
+		o->idle_s = (unsigned)n;
+		return -1;
+	case 'l':
+		if (!parse_number(optarg, INT_MAX, &n))
+			return usage_error("not a descriptor", optarg);
+		o->listen_fd = (int)n;
+		return -1;
+	case 'f':
+		return -1;
+	case 'y':
+		return usage_error("a broker for the whole machine is not in this version",
+				   "--system");
+	case 'h':
+		fputs(help, stdout);
+		return EXIT_SUCCESS;
+	case 'V':
+		printf("bstreamd %s (wire %u, layout %u)\n", PACKAGE_VERSION, BS_WIRE_VERSION,
+		       BS_LAYOUT_VERSION);
+		return EXIT_SUCCESS;
+	default:
+		return EXIT_USAGE; /* getopt has said why */
+	}
+}
+
+static int options_parse(struct options *o, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "idle-timeout", required_argument, NULL, 'i' },
+		{ "listen-fd", required_argument, NULL, 'l' },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "system", no_argument, NULL, 'y' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
+		int status = options_take(o, option);
+
+		if (status >= 0)
+			return status;
+	}
+	return optind < argc ? usage_error("takes no arguments", argv[optind]) : -1;
+}
+
+/* ---- getting up ----------------------------------------------------------------------------- */
+
+static int on_signal(struct broker *b, struct source *source, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(source->fd, &info, sizeof(info)) > 0)
+		b->leaving = true;
+	return 0;
+}
+
+/* Everything that was to be closed has been: there may be room, or nothing left to do. */
+static int on_kick(struct broker *b, struct source *source, uint32_t events)
+{
+	eventfd_t n;
+
+	(void)b;
+	(void)events;
+	eventfd_read(source->fd, &n);
+	return 0;
+}
+
+/* As many descriptors as we may have: one for each stream and each client. */
+static void limits_init(struct limits *l)
+{
+	struct rlimit rl = { .rlim_cur = 1024, .rlim_max = 1024 };
+	rlim_t n, spare;
+
+	getrlimit(RLIMIT_NOFILE, &rl);
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+	getrlimit(RLIMIT_NOFILE, &rl);
+	n = rl.rlim_cur;
+	spare = n > FDS_RESERVED + 64 ? n - FDS_RESERVED : 64;
+	l->max_clients = spare / 4 < CLIENTS_MAX ? (uint32_t)(spare / 4) : CLIENTS_MAX;
+	l->max_parked = l->max_clients - l->max_clients / 8;
+	spare -= l->max_clients;
+	l->max_streams = spare < STREAMS_MAX ? (uint32_t)spare : STREAMS_MAX;
+}
+
+static int signals_open(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int source_add(struct broker *b, struct source *s, int fd,
+		      int (*on_event)(struct broker *, struct source *, uint32_t))
+{
+	s->fd = fd < 0 ? -1 : fd;
+	s->on_event = on_event;
+	return fd < 0 ? fd : loop_add(b, s, EPOLLIN);
+}
+
+static int or_errno(int fd)
+{
+	return fd < 0 ? -errno : fd;
+}
+
+static int sources_init(struct broker *b)
+{
+	int r;
+
+	b->epoll = or_errno(epoll_create1(EPOLL_CLOEXEC));
+	if (b->epoll < 0)
+		return b->epoll;
+	r = source_add(b, &b->signals, signals_open(), on_signal);
+	if (r == 0)
+		r = source_add(b, &b->inotify, or_errno(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
+			       watch_on_event);
+	if (r == 0)
+		r = source_add(b, &b->kick, or_errno(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+			       on_kick);
+	if (r == 0) {
+		b->listener.on_event = client_on_connect;
+		r = client_admit(b);
+	}
+	return r;
+}
+
+/* With the socket in hand: everything else. */
+static int broker_init(struct broker *b)
+{
+	char prefix[STREAM_FILE_SIZE];
+	struct stat shm;
+	int r;
+
+	b->uid = geteuid();
+	b->started_ns = bs_now();
+	limits_init(&b->limits);
+	r = bus_init();
+	if (r == 0)
+		r = sources_init(b);
+	if (r == 0)
+		r = bs_meeting_prefix(prefix, sizeof(prefix), b->path);
+	if (r == 0)
+		r = registry_init(&b->registry, b->inotify.fd, prefix);
+	if (r < 0)
+		return r;
+	if (fstat(b->registry.shm, &shm) < 0)
+		return -errno;
+	closer_init(b->kick.fd, shm.st_dev);
+	socket_watch(b);
+	return 0;
+}
+
+/* Let the first process go, content or not: nobody waits for the rest. */
+static void say_ready(int ready, bool content)
+{
+	if (ready < 0)
+		return;
+	while (content && write(ready, "", 1) < 0 && errno == EINTR)
+		;
+	close(ready);
+}
+
+/* In the first process: wait for the second to say that it stands. */
+static void await_ready(int from)
+{
+	char byte;
+	ssize_t n;
+
+	do
+		n = read(from, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	_exit(n == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* Go on in a second process, nobody's child. @readyp: to be told when the broker stands. */
+static int detach(int listen_fd, int *readyp)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (listen_fd < INT_MAX)
+		close_range((unsigned)listen_fd + 1, ~0U, 0);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid > 0) {
+		close(ends[1]);
+		await_ready(ends[0]);
+	}
+	close(ends[0]);
+	*readyp = ends[1];
+	setsid();
+	return 0;
+}
+
+/* Descriptors 0 to 2 are open, on /dev/null if on nothing else. */
+static int standard_fds_init(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < 3);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static void broker_leave(struct broker *b)
+{
+	socket_close(b);
+	client_drop_all(b);
+	/* What ended in this very moment needs no next broker to be collected. */
+	watch_stir_all(&b->registry);
+	watch_run(&b->registry);
+	registry_fini(&b->registry);
+}
+
+static int run(struct broker *b, const struct options *o)
+{
+	char path[BS_SOCKET_PATH];
+	int ready = -1, r = standard_fds_init();
+
+	umask(077);
+	if (r == 0 && o->listen_fd >= 0)
+		r = detach(o->listen_fd, &ready);
+	if (r == 0)
+		r = bs_meeting_path(path, o->socket, false, true);
+	if (r == 0)
+		r = socket_open(b, path, o->listen_fd);
+	if (r < 0)
+		return r;
+	b->idle_ns = o->idle_s * UINT64_C(1000000000);
+	r = chdir("/") < 0 ? -errno : broker_init(b);
+	say_ready(ready, r == 0); /* clients may come; they wait while we look what is there */
+	if (r == 0)
+		r = scan_streams(b);
+	if (r == 0)
+		r = loop_run(b);
+	broker_leave(b);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .listen_fd = -1, .idle_s = IDLE_DEFAULT };
+	int r, status = options_parse(&options, argc, argv);
+
+	if (status >= 0)
+		return status;
+	r = run(&broker, &options);
+	if (r == 0)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "bstreamd: %s%s%s\n", broker.path, broker.path[0] ? ": " : "",
+		r == -EADDRINUSE ? "another broker is serving this socket" : strerror(-r));
+	return r == -EADDRINUSE ? EXIT_TAKEN : EXIT_FAILURE;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * registry.c - owns the streams, their watches, and their files' names in the shm directory.
+ *
+ * A stream whose deaths we would not hear of is served all the same, but its byte stays unlocked:
+ * that byte tells its ends that they need not look for themselves every quarter of a second.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "daemon/registry.h"
+#include "daemon/watch.h"
+#include "proto/meeting.h"
+#include "proto/segment.h"
+
+static int registry_cmp_name(const void *key, const void *item)
+{
+	return strcmp(key, ((const struct stream *)item)->header.name);
+}
+
+static int registry_cmp_watch(const void *key, const void *item)
+{
+	int a = *(const int *)key, b = ((const struct stream *)item)->watch;
+
+	return (a > b) - (a < b);
+}
+
+int registry_init(struct registry *r, int inotify, const char *prefix)
+{
+	*r = (struct registry){ .inotify = inotify };
+	snprintf(r->prefix, sizeof(r->prefix), "%s", prefix);
+	sorted_init(&r->names, registry_cmp_name);
+	sorted_init(&r->watches, registry_cmp_watch);
+	r->shm = open(BS_SHM_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return r->shm < 0 ? -errno : 0;
+}
+
+void registry_fini(struct registry *r)
+{
+	for (size_t i = 0; i < r->watches.n; i++) {
+		struct stream *s = r->watches.items[i];
+
+		if (!s->named)
+			stream_free(s);
+	}
+	for (size_t i = 0; i < r->names.n; i++)
+		stream_free(r->names.items[i]);
+	sorted_fini(&r->watches);
+	sorted_fini(&r->names);
+	close(r->shm);
+}
+
+struct stream *registry_find(const struct registry *r, const char *name)
+{
+	return sorted_find(&r->names, name);
+}
+
+struct stream *registry_find_watch(const struct registry *r, int watch)
+{
+	return sorted_find(&r->watches, &watch);
+}
+
+static void registry_watch(struct registry *r, struct stream *s)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->sight.fd);
+	s->watch = inotify_add_watch(r->inotify, path, IN_CLOSE_WRITE);
+	if (s->watch >= 0 && sorted_add(&r->watches, &s->watch, s) < 0) {
+		inotify_rm_watch(r->inotify, s->watch);
+		s->watch = -1;
+	}
+	if (s->watch >= 0)
+		stream_stand(s);
+}
+
+int registry_take(struct registry *r, struct stream *s)
+{
+	int rc = sorted_add(&r->names, s->header.name, s);
+
+	if (rc < 0)
+		return rc;
+	s->named = true;
+	registry_watch(r, s);
+	r->bytes += s->sight.geo.size;
+	r->n_streams++;
+	return 0;
+}
+
+void registry_unname(struct registry *r, struct stream *s)
+{
+	if (s->named)
+		sorted_drop(&r->names, s->header.name);
+	s->named = false;
+	if (s->file[0])
+		unlinkat(r->shm, s->file, 0);
+	s->file[0] = '\0';
+}
+
+void registry_forget(struct registry *r, struct stream *s)
+{
+	registry_unname(r, s);
+	watch_settle(r, s);
+	if (s->watch >= 0) {
+		sorted_drop(&r->watches, &s->watch);
+		inotify_rm_watch(r->inotify, s->watch);
+	}
+	r->bytes -= s->sight.geo.size;
+	r->n_streams--;
+	stream_free(s);
+}
+
+int registry_file_name(const struct registry *r, char file[STREAM_FILE_SIZE], const char *name)
+{
+	uint64_t unique;
+
+	if (getrandom(&unique, sizeof(unique), 0) != (ssize_t)sizeof(unique))
+		return -errno;
+	snprintf(file, STREAM_FILE_SIZE, "%.25s%016" PRIx64 ".%016" PRIx64, r->prefix,
+		 bs_meeting_hash(name), unique);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * registry.h - every stream the broker knows: by name, and by inotify's number. Those that were
+ * removed and still have ends are there by number alone.
+ */
+#ifndef BSTREAMD_REGISTRY_H
+#define BSTREAMD_REGISTRY_H
+
+#include "daemon/sorted.h"
+#include "daemon/stream.h"
+
+struct registry {
+	struct sorted names, watches;
+	int inotify; /* borrowed */
+	int shm; /* the shm directory, open; owned */
+	char prefix[STREAM_FILE_SIZE]; /* what this broker's files are called first */
+	uint64_t bytes; /* of shared memory in all streams */
+	uint32_t n_streams; /* named, and removed ones that still have ends */
+	struct stream *due; /* to be looked at again: watch.c */
+};
+
+/* 0 or a negative errno of ours. */
+int registry_init(struct registry *r, int inotify, const char *prefix);
+/* Frees the streams; their files stay. */
+void registry_fini(struct registry *r);
+
+/* Borrowed, or NULL. */
+struct stream *registry_find(const struct registry *r, const char *name);
+struct stream *registry_find_watch(const struct registry *r, int watch);
+
+/* The stream is the registry's from now on: watched if that can be had, and then stood for. -EEXIST:
+ * the name is taken; -ENOMEM: and the stream stays the caller's. */
+int registry_take(struct registry *r, struct stream *s);
+
+/* Take the name away, and the file with it. The stream stays while it has ends. */
+void registry_unname(struct registry *r, struct stream *s);
+
+/* Forget it altogether: its name, its file, and itself. */
+void registry_forget(struct registry *r, struct stream *s);
+
+/* A file name for a stream of this name, never used before. 0 or a negative errno of ours. */
+int registry_file_name(const struct registry *r, char file[STREAM_FILE_SIZE], const char *name);
+
+#endif

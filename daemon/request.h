@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * request.h - from a packet to a reply. Each request is a row of a table (request.c) and a handler
+ * (serve.c, adopt.c), which decides in this order: shape, permission, limits, state; then the reply
+ * is sent, and what it promises has been done.
+ */
+#ifndef BSTREAMD_REQUEST_H
+#define BSTREAMD_REQUEST_H
+
+#include "daemon/client.h"
+#include "proto/packet.h"
+
+struct request_packet { /* as it came */
+	const void *peer_bytes;
+	size_t len;
+	struct bs_packet_fds
+		*fds; /* those that the handler keeps are taken out; the caller closes the rest */
+};
+
+/* What a handler is given, and what it gives. */
+struct request {
+	struct client *client;
+	const struct bs_req_name
+		*question; /* checked; for a request with a head only, its name is "" */
+	struct stream *stream; /* the one of that name; it has just been looked at */
+	const int *fd; /* CREATE: the segment; borrowed */
+	int reply_fd; /* an end to be sent along, or -1 */
+	size_t reply_len; /* of what stands in broker.packet; at first a bs_reply of zeros */
+};
+
+/* 0, a positive errno for the client to hear, or a negative one of ours that ends the broker. */
+typedef int (*request_fn)(struct broker *b, struct request *q);
+
+int request_serve(struct broker *b, struct client *c, const struct request_packet *p);
+
+/* serve.c */
+int serve_open_writer(struct broker *b, struct request *q);
+int serve_open_reader(struct broker *b, struct request *q);
+int serve_look(struct broker *b, struct request *q);
+int serve_remove(struct broker *b, struct request *q);
+int serve_eof(struct broker *b, struct request *q);
+int serve_exists(struct broker *b, struct request *q);
+int serve_stat(struct broker *b, struct request *q);
+int serve_list(struct broker *b, struct request *q);
+int serve_broker(struct broker *b, struct request *q);
+int serve_stop(struct broker *b, struct request *q);
+
+/* adopt.c */
+int serve_create(struct broker *b, struct request *q);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * serve.c - the handlers of all requests but CREATE. Each is called with a checked question, by a
+ * permitted client, and with the stream it is about, if its row says that it needs one.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/request.h"
+#include "daemon/watch.h"
+#include "proto/hint.h"
+#include "proto/layout.h"
+
+int serve_open_writer(struct broker *b, struct request *q)
+{
+	(void)b;
+	return stream_open_writer(q->stream, &q->reply_fd);
+}
+
+int serve_open_reader(struct broker *b, struct request *q)
+{
+	(void)b;
+	return stream_open_reader(q->stream, &q->reply_fd);
+}
+
+int serve_look(struct broker *b, struct request *q)
+{
+	(void)b;
+	return stream_open_view(q->stream, q->question->flags & BS_WANT_WRITE, &q->reply_fd);
+}
+
+int serve_remove(struct broker *b, struct request *q)
+{
+	struct registry *r = &b->registry;
+	struct stream *s = q->stream;
+
+	registry_unname(r, s);
+	stream_remove(s);
+	/* It stays for as long as it has ends, if we hear of it when they go. */
+	if (s->watch < 0 || stream_look(s) == STREAM_OVER)
+		registry_forget(r, s);
+	return 0;
+}
+
+int serve_eof(struct broker *b, struct request *q)
+{
+	stream_eof(q->stream);
+	watch_stir(&b->registry, q->stream);
+	return 0;
+}
+
+int serve_exists(struct broker *b, struct request *q)
+{
+	(void)b;
+	(void)q;
+	return 0;
+}
+
+int serve_stat(struct broker *b, struct request *q)
+{
+	struct bs_reply_list *reply = (struct bs_reply_list *)b->packet;
+
+	stream_stat(q->stream, &reply->streams[0]);
+	if (stream_is_ruined(q->stream))
+		return EPROTO;
+	reply->n_streams = 1;
+	q->reply_len = sizeof(*reply) + sizeof(reply->streams[0]);
+	return 0;
+}
+
+int serve_list(struct broker *b, struct request *q)
+{
+	struct bs_reply_list *reply = (struct bs_reply_list *)b->packet;
+	const struct sorted *names = &b->registry.names;
+	const char *after = q->question->name;
+	size_t i = sorted_from(names, after);
+	uint32_t n = 0;
+
+	if (i < names->n && names->cmp(after, names->items[i]) == 0)
+		i++;
+	for (; i < names->n && n < BS_WIRE_PER_LIST; i++) {
+		struct stream *s = names->items[i];
+
+		stream_stat(s, &reply->streams[n]);
+		if (stream_is_ruined(s))
+			watch_stir(&b->registry,
+				   s); /* it goes when nobody is counting on its place */
+		else
+			n++;
+	}
+	reply->n_streams = n;
+	q->reply_len = sizeof(*reply) + n * sizeof(reply->streams[0]);
+	return 0;
+}
+
+int serve_broker(struct broker *b, struct request *q)
+{
+	struct bs_reply_broker *reply = (struct bs_reply_broker *)b->packet;
+
+	*reply = (struct bs_reply_broker){
+		.pid = getpid(),
+		.uid = b->uid,
+		.wire_version = BS_WIRE_VERSION,
+		.layout_version = BS_LAYOUT_VERSION,
+		.n_streams = (uint32_t)b->registry.names.n,
+		.n_clients = b->n_clients,
+		.max_streams = b->limits.max_streams,
+		.max_clients = b->limits.max_clients,
+		.bytes = b->registry.bytes,
+		.uptime_ns = bs_now() - b->started_ns,
+	};
+	q->reply_len = sizeof(*reply);
+	return 0;
+}
+
+int serve_stop(struct broker *b, struct request *q)
+{
+	(void)q;
+	b->leaving = true;
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream.h - one stream as the broker has it: a description of its segment, which holds the byte
+ * that says a broker stands; header and lines, mapped; its file in the shm directory.
+ *
+ * Outcomes: 0, or a positive errno that is the asking client's to hear. What a peer has ruined is
+ * EPROTO, and stream_is_ruined() from then on.
+ */
+#ifndef BSTREAMD_STREAM_H
+#define BSTREAMD_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/bus.h"
+#include "proto/verdict.h"
+#include "proto/wire.h"
+
+#define STREAM_FILE_SIZE 64 /* "bstream." and three times 16 digits */
+
+enum stream_life {
+	STREAM_QUIET, /* no end is held: nothing can happen but by us */
+	STREAM_HELD, /* somebody has an end, or has not been seen to die yet */
+	STREAM_OVER, /* its name can go */
+};
+
+struct stream {
+	struct bs_sight sight; /* its mapping ends where the slots begin */
+	struct bs_header header; /* private, checked */
+	struct bus_region region; /* that mapping */
+	char file[STREAM_FILE_SIZE]; /* in the shm directory; "": it has none any more */
+	int watch; /* inotify's number, or -1 */
+	bool named; /* its name is in the registry */
+	bool standing; /* the broker's byte is locked */
+	/* watch.c: to be looked at again at due_ns, if it is in the list */
+	struct stream *next_due, **due_link;
+	uint64_t due_ns;
+	unsigned step;
+};
+
+/* What a stream is made of, once it has been checked. */
+struct stream_parts {
+	int fd; /* taken: a description of the broker's own, for reading and writing */
+	struct bs_geometry geo;
+	struct bs_header header;
+	const char *file; /* copied */
+};
+
+/* Map the segment. On success the descriptor is the stream's. 0 or -errno, ours. */
+int stream_new(struct stream **sp, const struct stream_parts *parts);
+
+/* Unmap, and close the description. Unlinks nothing. NULL is fine. */
+void stream_free(struct stream *s);
+
+/* Lock the byte that says a broker stands, unless another broker still holds it. */
+void stream_stand(struct stream *s);
+
+/* Make the verdicts that are due, and wake whoever they concern. */
+enum stream_life stream_look(struct stream *s);
+
+/* New ends of it, locked, in a description of their own that *fdp receives. EPIPE, ESHUTDOWN,
+ * EMFILE; EPIPE, EBUSY. */
+int stream_open_writer(struct stream *s, int *fdp);
+int stream_open_reader(struct stream *s, int *fdp);
+
+/* A description that is no end. */
+int stream_open_view(struct stream *s, bool write, int *fdp);
+
+/* The name is gone; the kept write end is given up. Both wake. */
+void stream_remove(struct stream *s);
+void stream_eof(struct stream *s);
+
+void stream_stat(struct stream *s, struct bs_wire_stat *stat);
+
+static inline bool stream_is_ruined(const struct stream *s)
+{
+	return bus_struck(&s->region);
+}
+
+#endif

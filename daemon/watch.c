@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch.c - owns the list of streams that are to be looked at again, which is empty when nothing
+ * has happened lately: then the broker sleeps without a timer.
+ *
+ * IN_CLOSE_WRITE comes when a description that could write goes: an end's, or one that the broker
+ * itself opened and could not hand over. A look opens nothing, so no look causes another. A clean
+ * close and a death look the same from here; the verdicts tell them apart.
+ */
+#include <errno.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "daemon/socket.h"
+#include "daemon/watch.h"
+#include "proto/hint.h"
+
+#define LOOKS	    4 /* after the first, for an end that is still held: 15 ms in all */
+#define STAND_LOOKS 10 /* for a broker before us that is still leaving: 1 s in all */
+#define EVENTS_SIZE 16384
+
+static void watch_put(struct registry *r, struct stream *s, uint64_t due_ns)
+{
+	s->due_ns = due_ns;
+	if (s->due_link)
+		return;
+	s->next_due = r->due;
+	s->due_link = &r->due;
+	if (r->due)
+		r->due->due_link = &s->next_due;
+	r->due = s;
+}
+
+void watch_settle(struct registry *r, struct stream *s)
+{
+	(void)r;
+	if (!s->due_link)
+		return;
+	*s->due_link = s->next_due;
+	if (s->next_due)
+		s->next_due->due_link = s->due_link;
+	s->due_link = NULL;
+}
+
+void watch_stir(struct registry *r, struct stream *s)
+{
+	s->step = 0;
+	watch_put(r, s, 0);
+}
+
+void watch_stir_all(struct registry *r)
+{
+	for (size_t i = 0; i < r->names.n; i++)
+		watch_stir(r, r->names.items[i]);
+	for (size_t i = 0; i < r->watches.n; i++)
+		watch_stir(r, r->watches.items[i]);
+}
+
+uint64_t watch_due(const struct registry *r)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (const struct stream *s = r->due; s; s = s->next_due)
+		if (s->due_ns < due)
+			due = s->due_ns;
+	return due;
+}
+
+static void watch_look(struct registry *r, struct stream *s, uint64_t now)
+{
+	enum stream_life life = stream_look(s);
+	bool again = life == STREAM_HELD && s->step < LOOKS;
+
+	if (life == STREAM_OVER) {
+		registry_forget(r, s);
+		return;
+	}
+	if (s->watch >= 0 && !s->standing) {
+		stream_stand(s);
+		again = again || (!s->standing && s->step < STAND_LOOKS);
+	}
+	if (again)
+		watch_put(r, s, now + (BS_MS(1) << s->step++));
+	else
+		watch_settle(r, s);
+}
+
+void watch_run(struct registry *r)
+{
+	uint64_t now = r->due ? bs_now() : 0;
+
+	for (struct stream *s = r->due, *next; s; s = next) {
+		next = s->next_due;
+		if (s->due_ns <= now)
+			watch_look(r, s, now);
+	}
+}
+
+static void watch_take(struct broker *b, const struct inotify_event *e)
+{
+	struct stream *s;
+
+	if (e->mask & IN_Q_OVERFLOW) {
+		watch_stir_all(&b->registry);
+		socket_check(b);
+	} else if (e->wd == b->socket_watch) {
+		socket_check(b);
+	} else if (e->mask & IN_CLOSE_WRITE) {
+		s = registry_find_watch(&b->registry, e->wd);
+		if (s)
+			watch_stir(&b->registry, s);
+	}
+}
+
+int watch_on_event(struct broker *b, struct source *source, uint32_t events)
+{
+	alignas(struct inotify_event) char room[EVENTS_SIZE];
+	ssize_t n = read(source->fd, room, sizeof(room));
+
+	(void)events;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	for (char *at = room; at < room + n;) {
+		const struct inotify_event *e = (const struct inotify_event *)at;
+
+		watch_take(b, e);
+		at += sizeof(*e) + e->len;
+	}
+	return 0;
+}
