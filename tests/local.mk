@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# check_<module>.c holds the tests of that module. One program a module; each test in a process and
+# a runtime directory of its own (guard.h), so that they run side by side. One test of one program:
+#   CK_RUN_CASE=an_empty_chunk_is_a_chunk tests/check_writer
+AM_TESTS_ENVIRONMENT = \
+	top_builddir='$(abs_top_builddir)'; export top_builddir; \
+	BSTREAM_DAEMON='$(abs_top_builddir)/daemon/bstreamd'; export BSTREAM_DAEMON; \
+	BSTREAMCTL='$(abs_top_builddir)/cli/bstreamctl'; export BSTREAMCTL; \
+	TSAN_OPTIONS="halt_on_error=1 $$TSAN_OPTIONS"; export TSAN_OPTIONS; \
+	UBSAN_OPTIONS="print_stacktrace=1 $$UBSAN_OPTIONS"; export UBSAN_OPTIONS;
+
+check_PROGRAMS += tests/print_contracts
+tests_print_contracts_SOURCES = tests/print_contracts.c
+dist_check_SCRIPTS += tests/golden/contracts.sh
+TESTS += tests/golden/contracts.sh
+EXTRA_DIST += tests/golden/layout.txt tests/golden/wire.txt
+
+c_tests =
+
+if HAVE_CHECK
+check_LTLIBRARIES += tests/libguard.la
+check_PROGRAMS += $(c_tests)
+TESTS += $(c_tests)
+endif
+tests_libguard_la_SOURCES = tests/guard.c tests/guard.h
+tests_libguard_la_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+
+# What every C test is linked with: whole, so that it sees the inside of both libraries.
+guard_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
+guard_ldflags = -static $(AM_LDFLAGS) -pthread
+guard_libs = tests/libguard.la lib/libbstream.la proto/libbsproto.la $(CHECK_LIBS)
+
+include tests/lint/local.mk
+include tests/examples/local.mk
+include tests/cli/local.mk
