@@ -32,6 +32,11 @@ only cli 'lib/bstream\.h'
 only examples 'lib/bstream\.h'
 
 # What is linked may not look elsewhere either.
-rows -nE 'lib/|libbstream' daemon/local.mk /dev/null | complain "daemon/ does without the library"
-rows -nE 'proto/|libbsproto|daemon/' cli/local.mk /dev/null | complain "cli/ has bstream.h alone"
+# linked FOLDER PATTERN - the lines of its local.mk that match, comments aside
+linked() {
+	sed 's/#.*//' "$1/local.mk" | rows -nE "$2" | sed "s|^|$1/local.mk:|"
+}
+
+linked daemon 'lib/|libbstream' | complain "daemon/ does without the library"
+linked cli 'proto/|libbsproto|daemon/' | complain "cli/ has bstream.h alone"
 exit $found

@@ -18,14 +18,16 @@ fi
 cd "$top_srcdir"
 
 # tree_files PATTERN... - our own files that match a shell pattern, one a line ("*" crosses "/"). In
-# a checkout they are what git tracks or would; in an unpacked tarball all but what autotools made.
+# a checkout they are what git tracks or would; in an unpacked tarball, where a build may be, they are
+# told by their endings.
 tree_files() {
 	local file pattern
 	if [ -e .git ]; then
 		git -c safe.directory='*' ls-files --cached --others --exclude-standard
 	else
-		find . -type f -not -path './build*' -printf '%P\n' | grep -vxE \
-			'configure|aclocal\.m4|config\.h\.in|(.*/)?Makefile\.in|m4/(libtool|lt.*)\.m4|man/.*\.[1-8]|autom4te\.cache/.*'
+		find . -type f -not -path './build*' -printf '%P\n' | rows -xE \
+			'(.*/)?([^/]*\.(c|h|cc|in|sh|bash|bats|pml|scd|md|mk|am|ac)|quickstart|check|NEWS|run|install|packages)' |
+			grep -vxE '(.*/)?(config\.h(\.in)?|Makefile\.in)'
 	fi | sort | while read -r file; do
 		[ -f "$file" ] || continue
 		for pattern; do
