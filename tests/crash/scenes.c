@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scenes.c - what is killed, and what must hold afterwards. An act runs in the victim, from an end
+ * that is attached already (or, from_attach, from its descriptor); a judge runs in the parent when
+ * the victim is dead and reaped, never waits, and says what is wrong.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stage.h"
+
+void chunk_make(unsigned char *buf, uint32_t len, uint64_t id)
+{
+	for (uint32_t i = 0; i < len; i++)
+		buf[i] = (unsigned char)(id * 31 + i);
+	memcpy(buf, &id, sizeof(id));
+}
+
+bool chunk_is(const unsigned char *buf, uint32_t len, uint64_t id)
+{
+	unsigned char want[CHUNK_LIMIT];
+
+	chunk_make(want, len, id);
+	return memcmp(buf, want, len) == 0;
+}
+
+static void expect(struct stage *st, int rc, int want, unsigned line)
+{
+	if (rc == want)
+		return;
+	atomic_store(&st->record->failed, rc);
+	atomic_store(&st->record->line, line);
+}
+#define EXPECT(rc, want) expect(st, (rc), (want), __LINE__)
+
+/* ---- acts ----------------------------------------------------------------------------------- */
+
+/* Made before the first step, so that the steps are the library's. */
+static unsigned char chunks[3][CHUNK_LIMIT], scratch[CHUNK_LIMIT];
+
+void act_prepare(struct stage *st)
+{
+	for (uint64_t id = 0; id < 3; id++)
+		chunk_make(chunks[id], st->scene->len, id);
+}
+
+static void act_write_two(struct stage *st, void *end)
+{
+	for (uint64_t id = 1; id <= 2; id++) {
+		atomic_store(&st->record->begun, id);
+		EXPECT(bstream_write(end, chunks[id], st->scene->len, BSTREAM_DONT_WAIT), 0);
+		atomic_store(&st->record->done, id);
+	}
+}
+
+static void act_writev(struct stage *st, void *end)
+{
+	uint32_t len = st->scene->len;
+	struct iovec iov[2] = { { chunks[1], len / 2 }, { chunks[1] + len / 2, len - len / 2 } };
+
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_writev(end, iov, 2, BSTREAM_DONT_WAIT), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+static void act_reserve(struct stage *st, void *end)
+{
+	void *span;
+
+	EXPECT(bstream_reserve(end, st->scene->len, &span, BSTREAM_DONT_WAIT), 0);
+	bstream_cancel(end);
+	EXPECT(bstream_reserve(end, st->scene->len, &span, BSTREAM_DONT_WAIT), 0);
+	memcpy(span, chunks[1], st->scene->len);
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_commit(end, st->scene->len), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+static void act_write_full(struct stage *st, void *end)
+{
+	EXPECT(bstream_write(end, chunks[1], st->scene->len, BSTREAM_DONT_WAIT), -EAGAIN);
+	EXPECT(bstream_write(end, chunks[1], st->scene->len, bstream_after_ms(1)), -ETIMEDOUT);
+}
+
+static void act_write_close(struct stage *st, void *end)
+{
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_write(end, chunks[1], st->scene->len, BSTREAM_DONT_WAIT), 0);
+	atomic_store(&st->record->done, 1);
+	atomic_store(&st->record->closing, 1);
+	bstream_writer_close(end);
+	atomic_store(&st->record->closed, 1);
+}
+
+static void act_attach_write(struct stage *st, void *none)
+{
+	struct bstream_writer *w;
+
+	(void)none;
+	EXPECT(bstream_writer_attach(st->fd, &w), 0);
+	act_write_close(st, w);
+}
+
+static void act_clone_write(struct stage *st, void *end)
+{
+	struct bstream_writer *w;
+
+	EXPECT(bstream_writer_clone(end, &w), 0);
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_write(w, chunks[1], st->scene->len, BSTREAM_DONT_WAIT), 0);
+	atomic_store(&st->record->done, 1);
+	bstream_writer_close(w);
+}
+
+static void act_read_two(struct stage *st, void *end)
+{
+	size_t len;
+
+	for (uint64_t id = 1; id <= 2; id++) {
+		atomic_store(&st->record->begun, id);
+		EXPECT(bstream_read(end, scratch, sizeof(scratch), &len, BSTREAM_DONT_WAIT), 1);
+		atomic_store(&st->record->done, id);
+	}
+}
+
+static void act_peek(struct stage *st, void *end)
+{
+	const void *chunk;
+	size_t len;
+
+	EXPECT(bstream_peek(end, &chunk, &len, BSTREAM_DONT_WAIT), 1);
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_release(end), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+static void act_read_close(struct stage *st, void *end)
+{
+	act_peek(st, end);
+	atomic_store(&st->record->closing, 1);
+	bstream_reader_close(end);
+	atomic_store(&st->record->closed, 1);
+}
+
+static void act_attach_read(struct stage *st, void *none)
+{
+	struct bstream_reader *r;
+
+	(void)none;
+	EXPECT(bstream_reader_attach(st->fd, &r), 0);
+	act_read_close(st, r);
+}
+
+static void fd_send(int socket, int fd)
+{
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { .buf = { 0 } };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	sendmsg(socket, &msg, MSG_NOSIGNAL);
+}
+
+static int fd_recv(int socket)
+{
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	int fd = -1;
+
+	if (recvmsg(socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
+		return -1;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	if (c != NULL)
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+/* Attach, read one, and pass the read end on to the parent. */
+static void act_move_reader(struct stage *st, void *none)
+{
+	struct bstream_reader *r;
+
+	(void)none;
+	EXPECT(bstream_reader_attach(st->fd, &r), 0);
+	act_peek(st, r);
+	int fd = bstream_reader_detach(r);
+	fd_send(st->socket[1], fd);
+	close(fd);
+}
+
+static void act_move_writer(struct stage *st, void *none)
+{
+	struct bstream_writer *w;
+
+	(void)none;
+	EXPECT(bstream_writer_attach(st->fd, &w), 0);
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_write(w, chunks[1], st->scene->len, BSTREAM_DONT_WAIT), 0);
+	atomic_store(&st->record->done, 1);
+	int fd = bstream_writer_detach(w);
+	fd_send(st->socket[1], fd);
+	close(fd);
+}
+
+/* ---- judges --------------------------------------------------------------------------------- */
+
+static char wrong[200];
+#define WRONG(...) (snprintf(wrong, sizeof(wrong), __VA_ARGS__), wrong)
+
+/* The second writer goes on and goes: nobody the victim left behind may keep it from that. */
+static const char *second_goes_on(struct stage *st, uint64_t *n_second)
+{
+	unsigned char buf[CHUNK_LIMIT];
+
+	if (st->second == NULL)
+		return NULL;
+	chunk_make(buf, st->scene->len, SECOND_ID);
+	int rc = bstream_write(st->second, buf, st->scene->len, BSTREAM_DONT_WAIT);
+	if (rc == 0)
+		*n_second = 1;
+	else if (rc != -EAGAIN)
+		return WRONG("the second writer's write says %d", rc);
+	bstream_writer_close(st->second);
+	st->second = NULL;
+	return NULL;
+}
+
+/* Take all there is, checking each chunk. @n: of the victim's. Returns the last result. */
+static int take_all(struct stage *st, uint64_t *n, uint64_t *n_second, const char **bad)
+{
+	unsigned char buf[CHUNK_LIMIT];
+	uint64_t filled = 0;
+	size_t len;
+	int rc;
+
+	*bad = NULL;
+	while ((rc = bstream_read(st->reader, buf, sizeof(buf), &len, BSTREAM_DONT_WAIT)) == 1) {
+		uint64_t id;
+
+		memcpy(&id, buf, sizeof(id));
+		if (len != st->scene->len || !chunk_is(buf, (uint32_t)len, id))
+			*bad = WRONG("a torn chunk, id %llu", (unsigned long long)id);
+		else if (id >= 2 * SECOND_ID && id == 2 * SECOND_ID + filled)
+			filled++;
+		else if (id == SECOND_ID)
+			++*n_second;
+		else if (id == *n + 1)
+			++*n;
+		else
+			*bad = WRONG("chunk %llu after %llu", (unsigned long long)id,
+				     (unsigned long long)*n);
+	}
+	if (filled != st->filled && *bad == NULL)
+		*bad = WRONG("%llu of %llu chunks from before", (unsigned long long)filled,
+			     (unsigned long long)st->filled);
+	return rc;
+}
+
+static const char *judge_writer(struct stage *st)
+{
+	uint64_t n = 0, n_second = 0, sent = 0;
+	const char *bad = second_goes_on(st, &sent);
+
+	if (bad != NULL)
+		return bad;
+	int rc = take_all(st, &n, &n_second, &bad);
+	if (bad != NULL)
+		return bad;
+	uint64_t begun = atomic_load(&st->record->begun), done = atomic_load(&st->record->done);
+	if (n < done || n > begun)
+		return WRONG("%llu chunks read, %llu begun, %llu done", (unsigned long long)n,
+			     (unsigned long long)begun, (unsigned long long)done);
+	if (n_second != sent)
+		return WRONG("%llu chunks of the second writer", (unsigned long long)n_second);
+	bool closed = atomic_load(&st->record->closed), closing = atomic_load(&st->record->closing);
+	if (rc != -ECONNRESET && !(rc == 0 && closing))
+		return WRONG("the end is %d", rc);
+	if (rc != 0 && closed)
+		return WRONG("the end is %d after a close", rc);
+	return NULL;
+}
+
+/* The parent's writer learns that the reader is gone, whatever the victim was doing. */
+static const char *judge_reader(struct stage *st)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	unsigned char buf[CHUNK_LIMIT] = { 0 };
+
+	bstream_writer_stat(st->writer, &stat);
+	if ((stat.flags & BSTREAM_BROKEN) == 0)
+		return WRONG("not broken");
+	int rc = bstream_write(st->writer, buf, st->scene->len, BSTREAM_DONT_WAIT);
+	if (rc != -EPIPE)
+		return WRONG("a write says %d", rc);
+	if (st->second != NULL &&
+	    (rc = bstream_write(st->second, buf, st->scene->len, 0)) != -EPIPE)
+		return WRONG("the second writer's write says %d", rc);
+	return NULL;
+}
+
+/* Either the read end arrived, whole, or it is gone: nothing else. */
+static const char *judge_moved_reader(struct stage *st)
+{
+	unsigned char buf[CHUNK_LIMIT];
+	uint64_t begun = atomic_load(&st->record->begun), done = atomic_load(&st->record->done),
+		 id = 0;
+	size_t len;
+	int fd = fd_recv(st->socket[0]);
+
+	if (fd < 0)
+		return judge_reader(st);
+	int rc = bstream_reader_attach(fd, &st->reader);
+	if (rc < 0) {
+		close(fd);
+		return WRONG("the read end arrived and attach says %d", rc);
+	}
+	for (uint64_t i = 0; i < st->filled; i++) {
+		rc = bstream_read(st->reader, buf, sizeof(buf), &len, BSTREAM_DONT_WAIT);
+		memcpy(&id, buf, sizeof(id));
+		if (rc != 1 && i > 0)
+			break;
+		if (rc != 1)
+			return WRONG("the next chunk is %d", rc);
+		if (i == 0 && (id - 2 * SECOND_ID < done || id - 2 * SECOND_ID > begun))
+			return WRONG("the next chunk is %llu", (unsigned long long)id);
+	}
+	if (id != 2 * SECOND_ID + st->filled - 1 || rc != -EAGAIN)
+		return WRONG("the last chunk is %llu, then %d", (unsigned long long)id, rc);
+	rc = bstream_write(st->writer, buf, st->scene->len, BSTREAM_DONT_WAIT);
+	return rc == 0 ? NULL : WRONG("a write says %d", rc);
+}
+
+static const char *judge_moved_writer(struct stage *st)
+{
+	struct bstream_writer *w;
+	int fd = fd_recv(st->socket[0]);
+
+	if (fd < 0)
+		return judge_writer(st);
+	int rc = bstream_writer_attach(fd, &w);
+	if (rc < 0) {
+		close(fd);
+		return WRONG("the write end arrived and attach says %d", rc);
+	}
+	bstream_writer_close(w);
+	atomic_store(&st->record->closing, 1);
+	atomic_store(&st->record->closed, 1);
+	return judge_writer(st);
+}
+
+/* ---- the scenes ----------------------------------------------------------------------------- */
+
+#define W(n, cap, fill, size, two, do)                                                             \
+	{                                                                                          \
+		.name = n, .capacity = cap, .filled = fill, .len = size, .second = two, .act = do, \
+		.judge = judge_writer                                                              \
+	}
+#define R(n, cap, fill, size, two, do)                                                  \
+	{                                                                               \
+		.name = n, .capacity = cap, .filled = fill, .len = size, .second = two, \
+		.victim_reads = true, .act = do, .judge = judge_reader                  \
+	}
+
+const struct scene scenes[] = {
+	W("a lone writer writes", 16, 0, 64, false, act_write_two),
+	W("a lone writer writes, almost full", 4, 2, 64, false, act_write_two),
+	W("a lone writer writes large chunks", 4, 1, 6000, false, act_write_two),
+	W("a lone writer finds the stream full", 2, 2, 64, false, act_write_full),
+	W("a lone writer writes in pieces", 4, 0, 64, false, act_writev),
+	W("a lone writer reserves, cancels, commits", 4, 1, 64, false, act_reserve),
+	W("a lone writer closes", 4, 1, 64, false, act_write_close),
+	W("one of two writers writes", 16, 0, 64, true, act_write_two),
+	W("one of two writers writes, almost full", 4, 2, 64, true, act_write_two),
+	W("one of two writers writes large chunks", 4, 1, 6000, true, act_write_two),
+	W("one of two writers finds the stream full", 2, 2, 64, true, act_write_full),
+	W("one of two writers reserves, cancels, commits", 4, 1, 64, true, act_reserve),
+	W("one of two writers closes", 4, 1, 64, true, act_write_close),
+	W("a writer is cloned", 4, 1, 64, false, act_clone_write),
+	{ .name = "a lone writer attaches",
+	  .capacity = 4,
+	  .len = 64,
+	  .from_attach = true,
+	  .act = act_attach_write,
+	  .judge = judge_writer },
+	{ .name = "a second writer attaches",
+	  .capacity = 4,
+	  .len = 64,
+	  .from_attach = true,
+	  .second = true,
+	  .act = act_attach_write,
+	  .judge = judge_writer },
+	{ .name = "a writer moves",
+	  .capacity = 4,
+	  .len = 64,
+	  .from_attach = true,
+	  .act = act_move_writer,
+	  .judge = judge_moved_writer },
+	R("a reader reads", 16, 8, 64, false, act_read_two),
+	R("a reader reads from a full stream", 2, 2, 64, true, act_read_two),
+	R("a reader reads large chunks", 4, 3, 6000, false, act_read_two),
+	R("a reader peeks and releases", 4, 4, 64, true, act_peek),
+	R("a reader closes", 4, 2, 64, false, act_read_close),
+	{ .name = "a reader attaches",
+	  .capacity = 4,
+	  .filled = 2,
+	  .len = 64,
+	  .from_attach = true,
+	  .victim_reads = true,
+	  .act = act_attach_read,
+	  .judge = judge_reader },
+	{ .name = "a reader moves",
+	  .capacity = 4,
+	  .filled = 3,
+	  .len = 64,
+	  .from_attach = true,
+	  .victim_reads = true,
+	  .act = act_move_reader,
+	  .judge = judge_moved_reader },
+};
+const unsigned n_scenes = sizeof(scenes) / sizeof(scenes[0]);
