@@ -26,10 +26,11 @@
 #include "bench/mapping.h"
 #include "bench/party.h"
 
-#define CHANNELS_MAX 16u
-#define ATTACH_NS    UINT64_C(20000000000)
-#define FINISH_NS    UINT64_C(20000000000)
-#define LOOK_NS	     200000u
+#define CHANNELS_MAX   16u
+#define ATTACH_NS      UINT64_C(20000000000)
+#define FINISH_NS      UINT64_C(20000000000)
+#define LOOK_NS	       200000u
+#define MEASURE_GAP_NS 1000000u
 
 struct stage { /* a round while it runs */
 	const struct plan *plan;
@@ -228,9 +229,10 @@ static bool stage_run(struct stage *st)
 		return false;
 	party_phase_set(st->round, PHASE_WARM);
 	sleep_ns(p->warm_ns);
+	party_phase_set(st->round, PHASE_MEASURE);
+	sleep_ns(MEASURE_GAP_NS); /* that call woke whoever waits for the end of an idle round */
 	load_read(&st->load_from);
 	idle_read(&st->idle_from, st->pid, st->n_parties);
-	party_phase_set(st->round, PHASE_MEASURE);
 	sleep_ns(p->measure_ns);
 	idle_read(&st->idle_to, st->pid, st->n_parties);
 	load_read(&st->load_to);

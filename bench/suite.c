@@ -71,8 +71,8 @@ int suite_keep(struct suite *suite, const struct sample *s)
 	const struct point *p = &s->point;
 
 	if (!suite->settings.quiet && s->verdict == VERDICT_FAILED)
-		fprintf(stderr, "%c %s %s %zu B, %u writers: no result: %s\n", p->kase, p->what,
-			p->transport, p->len, p->n_writers, s->reason);
+		fprintf(stderr, "\r\033[K%c %s %s %zu B, %u writers: no result: %s\n", p->kase,
+			p->what, p->transport, p->len, p->n_writers, s->reason);
 	return results_add(&suite->results, s);
 }
 
@@ -92,12 +92,12 @@ static int measure_once(struct suite *suite, const struct cell *cell, unsigned t
 	progress(suite, &cell->point, turn);
 	sample_init(&s, &cell->point, turn);
 	ran = round_run(&cell->plan, &s);
-	*cannot = ran == 0 || s.verdict == VERDICT_FAILED;
-	if (ran < 0)
-		fprintf(stderr, "\n%s: %s\n", cell->point.transport, strerror(-ran));
-	if (ran <= 0)
-		*cannot = true;
-	return ran > 0 ? suite_keep(suite, &s) : 0;
+	if (ran < 0) {
+		s.verdict = VERDICT_FAILED;
+		snprintf(s.reason, sizeof(s.reason), "it cannot be set up: %s", strerror(-ran));
+	}
+	*cannot = ran <= 0 || s.verdict == VERDICT_FAILED;
+	return ran != 0 ? suite_keep(suite, &s) : 0;
 }
 
 int suite_measure(struct suite *suite, const struct cell *cells, unsigned n)
