@@ -84,6 +84,7 @@ read -r -t 30 bytes <&4
 is "what was written arrives at once" "$bytes" "6 bytes"
 is "its segment is one of ours" "$(compgen -G "$segments" | wc -l)" 1
 kill -KILL $writer
+wait $writer 2>/dev/null
 exec 3>&-
 wait $reader
 is "a writer's death is told from its end" "$?:$(cat said)" "1:torn: a writer died, see torn-file.part"
