@@ -62,7 +62,7 @@ void guard_fail(const char *file, int line, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (getpid() == test_pid)
-		_ck_assert_failed(file, line, "%s", text, NULL);
+		_ck_assert_failed(file, line, "claim", "%s", text);
 	fprintf(stderr, "%s:%d: in a child process: %s\n", file, line, text);
 	_exit(70);
 }
@@ -308,7 +308,9 @@ int guard_n_mappings(void)
 
 static void socket_path(char path[BS_SOCKET_PATH], const char *dir)
 {
-	snprintf(path, BS_SOCKET_PATH, "%s/bstream/broker.sock", dir);
+	int n = snprintf(path, BS_SOCKET_PATH, "%s/bstream/broker.sock", dir);
+
+	MUST(n > 0 && n < (int)BS_SOCKET_PATH);
 }
 
 /* Segments of the broker that lives in @dir; taken away if @unlink_them. */

@@ -15,7 +15,12 @@ dist_check_SCRIPTS += tests/golden/contracts.sh
 TESTS += tests/golden/contracts.sh
 EXTRA_DIST += tests/golden/layout.txt tests/golden/wire.txt
 
-c_tests =
+c_tests = \
+	tests/check_items \
+	tests/check_pair \
+	tests/check_reader \
+	tests/check_room \
+	tests/check_writer
 
 if HAVE_CHECK
 check_LTLIBRARIES += tests/libguard.la
@@ -30,6 +35,28 @@ guard_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
 guard_ldflags = -static $(AM_LDFLAGS) -pthread
 guard_libs = tests/libguard.la lib/libbstream.la proto/libbsproto.la $(CHECK_LIBS)
 
+tests_check_items_SOURCES = tests/check_items.c
+tests_check_items_CFLAGS = $(guard_cflags)
+tests_check_items_LDFLAGS = $(guard_ldflags)
+tests_check_items_LDADD = $(guard_libs)
+tests_check_pair_SOURCES = tests/check_pair.c
+tests_check_pair_CFLAGS = $(guard_cflags)
+tests_check_pair_LDFLAGS = $(guard_ldflags)
+tests_check_pair_LDADD = $(guard_libs)
+tests_check_reader_SOURCES = tests/check_reader.c
+tests_check_reader_CFLAGS = $(guard_cflags)
+tests_check_reader_LDFLAGS = $(guard_ldflags)
+tests_check_reader_LDADD = $(guard_libs)
+tests_check_room_SOURCES = tests/check_room.c
+tests_check_room_CFLAGS = $(guard_cflags)
+tests_check_room_LDFLAGS = $(guard_ldflags)
+tests_check_room_LDADD = $(guard_libs)
+tests_check_writer_SOURCES = tests/check_writer.c
+tests_check_writer_CFLAGS = $(guard_cflags)
+tests_check_writer_LDFLAGS = $(guard_ldflags)
+tests_check_writer_LDADD = $(guard_libs)
+
 include tests/lint/local.mk
 include tests/examples/local.mk
 include tests/cli/local.mk
+include tests/crash/local.mk

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* check_reader.c - the data path of the read end: read, peek, release, and what stays where it is. */
+#include <string.h>
+
+#include "lib/handle.h"
+#include "tests/guard.h"
+
+static struct bstream_writer *w;
+static struct bstream_reader *r;
+
+static void close_all(void)
+{
+	bstream_writer_close(w);
+	bstream_reader_close(r);
+	w = NULL;
+	r = NULL;
+}
+
+START_TEST(an_empty_stream_refuses_as_the_deadline_says)
+{
+	char buf[4] = "abc";
+	const void *chunk = buf;
+	size_t len = 77;
+
+	guard_pair(4, 0, &w, &r);
+	GIVES(bstream_read(r, buf, 4, &len, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_read(r, buf, 4, &len, bstream_after_ms(-1)), -ETIMEDOUT);
+	GIVES(bstream_read(r, buf, 4, &len, bstream_after_ms(2)), -ETIMEDOUT);
+	GIVES(bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_peek(r, &chunk, &len, 1), -ETIMEDOUT);
+	MUST(len == 77 && chunk == buf && strcmp(buf, "abc") == 0); /* not touched */
+	SAY(w, "a");
+	GIVES(bstream_read(r, buf, 4, &len, bstream_after_ms(-1)), 1); /* nothing to wait for */
+	GIVES(len, 1);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_chunk_too_large_for_the_buffer_stays)
+{
+	char buf[8] = "-------";
+	size_t len = 77;
+
+	guard_pair(4, 0, &w, &r);
+	SAY(w, "seven..");
+	SAY(w, "next");
+	GIVES(bstream_read(r, buf, 6, &len, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	GIVES(len, 7);
+	len = 0;
+	GIVES(bstream_read(r, NULL, 0, &len, BSTREAM_FOREVER), -EMSGSIZE);
+	GIVES(len, 7);
+	MUST(strcmp(buf, "-------") == 0);
+	GIVES(bstream_release(r), -EINVAL); /* it was not peeked */
+	GIVES(bstream_read(r, buf, 7, &len, BSTREAM_DONT_WAIT), 1);
+	MUST(memcmp(buf, "seven..", 7) == 0);
+	HEAR(r, "next");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_peeked_chunk_comes_again_until_released)
+{
+	const void *one, *two;
+	size_t len;
+	char buf[8];
+
+	guard_pair(2, 0, &w, &r);
+	SAY(w, "a");
+	SAY(w, "b");
+	GIVES(bstream_peek(r, &one, &len, BSTREAM_DONT_WAIT), 1);
+	GIVES(bstream_peek(r, &two, &len, BSTREAM_DONT_WAIT), 1);
+	MUST(one == two && len == 1);
+	GIVES(bstream_write(w, "c", 1, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_release(r), 0);
+	GIVES(bstream_release(r), -EINVAL);
+	GIVES(bstream_write(w, "c", 1, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_peek(r, &one, &len, BSTREAM_DONT_WAIT), 1);
+	GIVES(bstream_read(r, buf, 8, &len, BSTREAM_DONT_WAIT), 1); /* the same chunk, released */
+	MUST(buf[0] == 'b');
+	GIVES(bstream_release(r), -EINVAL);
+	HEAR(r, "c");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_release_wants_a_peek)
+{
+	guard_pair(2, 0, &w, &r);
+	GIVES(bstream_release(r), -EINVAL);
+	SAY(w, "a");
+	GIVES(bstream_release(r), -EINVAL);
+	HEAR(r, "a");
+	bstream_writer_close(w);
+	w = NULL;
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_release(r), -EINVAL);
+	close_all();
+}
+END_TEST
+
+START_TEST(the_end_is_sticky_and_touches_nothing)
+{
+	char buf[4] = "abc";
+	const void *chunk = buf;
+	size_t len = 77;
+
+	guard_pair(2, 0, &w, &r);
+	bstream_writer_close(w);
+	w = NULL;
+	for (int i = 0; i < 3; i++) {
+		GIVES(bstream_read(r, buf, 4, &len, BSTREAM_FOREVER), 0);
+		GIVES(bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT), 0);
+		GIVES(bstream_peek(r, &chunk, &len, bstream_after_ms(-1)), 0);
+	}
+	MUST(len == 77 && chunk == buf && strcmp(buf, "abc") == 0);
+	close_all();
+}
+END_TEST
+
+START_TEST(chunks_of_every_size_arrive_as_they_were)
+{
+	static unsigned char out[300], in[300];
+	size_t len;
+
+	guard_pair(3, 300, &w, &r);
+	for (size_t n = 0; n <= 300; n++) {
+		memset(in, 0xee, sizeof(in));
+		for (size_t i = 0; i < n; i++)
+			out[i] = (unsigned char)(n * 31 + i);
+		GIVES(bstream_write(w, out, n, BSTREAM_DONT_WAIT), 0);
+		GIVES(bstream_read(r, in, sizeof(in), &len, BSTREAM_DONT_WAIT), 1);
+		MUST(len == n && memcmp(in, out, n) == 0);
+		MUST(n == 300 || in[n] == 0xee); /* and nothing behind it */
+	}
+	close_all();
+}
+END_TEST
+
+/* ---- what a peer may have written ----------------------------------------------------------- */
+
+START_TEST(a_length_beyond_chunk_max_is_corrupt)
+{
+	size_t len = 77;
+	char buf[64];
+
+	guard_pair(2, 16, &w, &r);
+	SAY(w, "a");
+	slot_store_len(bs_segment_slot(w->g, &w->hold.sight.geo, 0), 17, 0);
+	GIVES(bstream_read(r, buf, sizeof(buf), &len, BSTREAM_FOREVER), -EPROTO);
+	slot_store_len(bs_segment_slot(w->g, &w->hold.sight.geo, 0), 1, 0x80);
+	GIVES(bstream_read(r, buf, sizeof(buf), &len, BSTREAM_FOREVER), -EPROTO);
+	GIVES(len, 77);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_tail_that_cannot_be_is_corrupt)
+{
+	guard_pair(2, 16, &w, &r);
+	tail_store(w->g, (uint64_t)3);
+	GIVES(guard_read(r, BSTREAM_FOREVER), -EPROTO);
+	tail_store(w->g, UINT64_MAX - 1);
+	GIVES(guard_read(r, BSTREAM_FOREVER), -EPROTO);
+	tail_store(w->g, (uint64_t)0);
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_head_that_cannot_be_is_corrupt)
+{
+	guard_pair(2, 16, &w, &r);
+	head_release(w->g, 1); /* of nothing */
+	SAY(w, "a");
+	head_release(w->g, 17);
+	SAY(w, "b");
+	GIVES(bstream_write(w, "c", 1, BSTREAM_FOREVER), -EPROTO);
+	head_release(w->g, 0);
+	GIVES(bstream_write(w, "c", 1, BSTREAM_DONT_WAIT), -EAGAIN);
+	close_all();
+}
+END_TEST
+
+int main(void)
+{
+	const struct guard_case cases[] = {
+		ONCE(an_empty_stream_refuses_as_the_deadline_says),
+		ONCE(a_chunk_too_large_for_the_buffer_stays),
+		ONCE(a_peeked_chunk_comes_again_until_released),
+		ONCE(a_release_wants_a_peek),
+		ONCE(the_end_is_sticky_and_touches_nothing),
+		ONCE(chunks_of_every_size_arrive_as_they_were),
+		ONCE(a_length_beyond_chunk_max_is_corrupt),
+		ONCE(a_tail_that_cannot_be_is_corrupt),
+		ONCE(a_head_that_cannot_be_is_corrupt),
+	};
+
+	return GUARD_RUN("reader", cases);
+}

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: MIT */
+/* check_writer.c - the data path of write ends: writes, reservations, clones, and refusals. */
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/handle.h"
+#include "tests/guard.h"
+
+static struct bstream_writer *w, *x;
+static struct bstream_reader *r;
+
+static void close_all(void)
+{
+	bstream_writer_close(w);
+	bstream_writer_close(x);
+	bstream_reader_close(r);
+	w = x = NULL;
+	r = NULL;
+}
+
+/* ---- chunks --------------------------------------------------------------------------------- */
+
+START_TEST(an_empty_chunk_is_a_chunk)
+{
+	size_t len = 77;
+
+	guard_pair(4, 0, &w, &r);
+	GIVES(bstream_write(w, NULL, 0, BSTREAM_DONT_WAIT), 0);
+	SAY(w, "behind it");
+	GIVES(bstream_read(r, NULL, 0, &len, BSTREAM_DONT_WAIT), 1);
+	GIVES(len, 0);
+	HEAR(r, "behind it");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_chunk_of_chunk_max_bytes_fits_and_one_more_does_not)
+{
+	static unsigned char out[4097], in[4097];
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (unsigned char)(i * 7);
+	guard_pair(1, 4096, &w, &r);
+	GIVES(bstream_write(w, out, 4097, BSTREAM_FOREVER), -EMSGSIZE);
+	GIVES(bstream_write(w, out, SIZE_MAX, BSTREAM_FOREVER), -EMSGSIZE);
+	GIVES(bstream_write(w, out, (size_t)1 << 32, BSTREAM_FOREVER), -EMSGSIZE);
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_write(w, out, 4096, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_read(r, in, sizeof(in), &len, BSTREAM_DONT_WAIT), 1);
+	GIVES(len, 4096);
+	MUST(memcmp(in, out, 4096) == 0);
+	close_all();
+}
+END_TEST
+
+START_TEST(pieces_make_one_chunk)
+{
+	char a[] = "one ", b[] = "two ", c[] = "three";
+	struct iovec iov[] = { { a, 4 }, { b, 4 }, { NULL, 0 }, { c, 5 } };
+	size_t len;
+
+	guard_pair(4, 0, &w, &r);
+	GIVES(bstream_writev(w, iov, 4, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_writev(w, iov, 0, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_writev(w, NULL, 0, BSTREAM_DONT_WAIT), 0);
+	HEAR(r, "one two three");
+	GIVES(bstream_read(r, NULL, 0, &len, BSTREAM_DONT_WAIT), 1);
+	GIVES(len, 0);
+	HEAR(r, "");
+	close_all();
+}
+END_TEST
+
+START_TEST(pieces_out_of_bounds_are_refused)
+{
+	static char bytes[600];
+	struct iovec iov[1025];
+
+	for (int i = 0; i < 1025; i++)
+		iov[i] = (struct iovec){ bytes, 1 };
+	guard_pair(4, 1023, &w, &r);
+	GIVES(bstream_writev(w, iov, -1, BSTREAM_DONT_WAIT), -EINVAL);
+	GIVES(bstream_writev(w, iov, 1025, BSTREAM_DONT_WAIT), -EINVAL);
+	GIVES(bstream_writev(w, iov, 1024, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	GIVES(bstream_writev(w, iov, 1023, BSTREAM_DONT_WAIT), 0);
+	iov[0].iov_len = SIZE_MAX;
+	iov[1].iov_len = 2;
+	GIVES(bstream_writev(w, iov, 2, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), 1);
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	close_all();
+}
+END_TEST
+
+START_TEST(chunks_come_in_order_round_and_round)
+{
+	static const uint32_t capacities[] = { 1, 2, 3, 7, 16 };
+	uint32_t capacity = capacities[_i], out = 0, in = 0;
+
+	guard_pair(capacity, 64, &w, &r);
+	if (_i % 2 == 1) /* claiming by compare-and-swap, too */
+		GIVES(bstream_writer_clone(w, &x), 0);
+	for (int round = 0; round < 1000; round++) {
+		for (uint32_t n = 0; n < 1 + (uint32_t)round % capacity; n++, out++)
+			GIVES(bstream_write(out % 3 != 0 || x == NULL ? w : x, &out, 4,
+					    BSTREAM_DONT_WAIT),
+			      0);
+		while (in < out) {
+			uint32_t got = 0;
+			size_t len;
+
+			GIVES(bstream_read(r, &got, 4, &len, BSTREAM_DONT_WAIT), 1);
+			GIVES(len, 4);
+			GIVES(got, in++);
+		}
+	}
+	close_all();
+}
+END_TEST
+
+/* ---- room ----------------------------------------------------------------------------------- */
+
+START_TEST(capacity_zero_acts_as_one)
+{
+	guard_pair(0, 0, &w, &r);
+	SAY(w, "a");
+	GIVES(bstream_write(w, "b", 1, BSTREAM_DONT_WAIT), -EAGAIN);
+	HEAR(r, "a");
+	SAY(w, "b");
+	HEAR(r, "b");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_full_stream_refuses_as_the_deadline_says)
+{
+	void *span = &span;
+
+	guard_pair(2, 0, &w, &r);
+	SAY(w, "a");
+	GIVES(bstream_write(w, "b", 1, bstream_after_ms(-5)),
+	      0); /* past, but nothing to wait for */
+	GIVES(bstream_write(w, "c", 1, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_write(w, "c", 1, bstream_after_ms(-5)), -ETIMEDOUT);
+	GIVES(bstream_write(w, "c", 1, 1), -ETIMEDOUT);
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_reserve(w, 1, &span, bstream_after_ms(1)), -ETIMEDOUT);
+	MUST(span == &span); /* not touched */
+	GIVES(bstream_commit(w, 0), -EINVAL); /* and nothing reserved */
+	HEAR(r, "a");
+	HEAR(r, "b");
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	close_all();
+}
+END_TEST
+
+START_TEST(wrong_arguments_are_found_before_anything_else)
+{
+	struct iovec big = { NULL, 17 };
+	void *span;
+
+	guard_pair(1, 16, &w, &r);
+	SAY(w, "full");
+	GIVES(bstream_write(w, "", 17, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	GIVES(bstream_writev(w, &big, 1, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	GIVES(bstream_writev(w, &big, -1, BSTREAM_DONT_WAIT), -EINVAL);
+	GIVES(bstream_reserve(w, 17, &span, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	HEAR(r, "full");
+	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_write(w, "", 17, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	GIVES(bstream_reserve(w, 17, &span, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	bstream_cancel(w);
+	bstream_reader_close(r);
+	r = NULL;
+	GIVES(bstream_write(w, "", 17, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	GIVES(bstream_writev(w, &big, 1, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	GIVES(bstream_writev(w, &big, 1025, BSTREAM_DONT_WAIT), -EINVAL);
+	GIVES(bstream_reserve(w, 17, &span, BSTREAM_DONT_WAIT), -EMSGSIZE);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_broken_stream_is_said_before_a_full_one)
+{
+	guard_pair(1, 0, &w, &r);
+	SAY(w, "full");
+	bstream_reader_close(r);
+	r = NULL;
+	GIVES(bstream_write(w, "", 0, BSTREAM_DONT_WAIT), -EPIPE);
+	GIVES(bstream_write(w, "", 0, bstream_after_ms(-1)), -EPIPE);
+	GIVES(bstream_write(w, "", 0, BSTREAM_FOREVER), -EPIPE);
+	close_all();
+}
+END_TEST
+
+/* ---- one and several ------------------------------------------------------------------------ */
+
+START_TEST(a_writer_goes_on_after_another_has_overtaken_it)
+{
+	guard_pair(1, 0, &w, &r);
+	SAY(w, "a");
+	HEAR(r, "a");
+	GIVES(bstream_writer_clone(w, &x), 0);
+	for (int i = 0; i < 5; i++) {
+		SAY(x, "b");
+		HEAR(r, "b");
+	}
+	SAY(w, "c");
+	GIVES(bstream_write(x, "d", 1, BSTREAM_DONT_WAIT), -EAGAIN);
+	HEAR(r, "c");
+	SAY(x, "d");
+	HEAR(r, "d");
+	close_all();
+}
+END_TEST
+
+static void write_patiently(struct bstream_writer *writer, void *arg)
+{
+	(void)arg;
+	GIVES(bstream_write(writer, "slow", 4, BSTREAM_FOREVER), 0);
+	bstream_writer_close(writer);
+}
+
+START_TEST(a_writer_that_slept_alone_goes_on_among_others)
+{
+	struct guard_peer peer;
+	struct bstream_writer copy;
+	int n_slow = 0;
+
+	guard_pair(2, 0, &w, &r);
+	SAY(w, "0");
+	SAY(w, "0");
+	copy = *w; /* all of it is private memory: good enough to clone while it sleeps */
+	guard_writer_away(&peer, BY_THREAD, w, write_patiently, NULL);
+	w = NULL;
+	UNTIL(figure_load(&r->g->writers[0].waits_for) == BS_WAITS_ROOM);
+	GIVES(bstream_writer_clone(&copy, &x), 0);
+	for (int i = 0; i < 100; i++) { /* far past the tail that the sleeper knows */
+		const void *chunk;
+		size_t len;
+
+		while (bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT) == 1) {
+			n_slow += len == 4;
+			GIVES(bstream_release(r), 0);
+		}
+		int rc = bstream_write(x, "x", 1, BSTREAM_DONT_WAIT);
+		MUST(rc == 0 || rc == -EAGAIN);
+	}
+	if (n_slow == 0)
+		HEAR_IN_TIME(r, "x");
+	guard_join(&peer);
+	while (n_slow == 0) {
+		const void *chunk;
+		size_t len;
+
+		GIVES(bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT), 1);
+		n_slow += len == 4;
+		GIVES(bstream_release(r), 0);
+	}
+	close_all();
+}
+END_TEST
+
+START_TEST(each_clone_is_an_end_of_its_own)
+{
+	guard_pair(4, 0, &w, &r);
+	GIVES(bstream_writer_clone(w, &x), 0);
+	SAY(w, "w");
+	SAY(x, "x");
+	bstream_writer_close(w);
+	w = NULL;
+	HEAR(r, "w");
+	HEAR(r, "x");
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	SAY(x, "x again");
+	HEAR(r, "x again");
+	bstream_writer_close(x);
+	x = NULL;
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), 0);
+	close_all();
+}
+END_TEST
+
+START_TEST(no_more_writers_than_max_writers)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+	struct bstream_writer *y = (void *)&o;
+	int fds;
+
+	o.max_writers = (uint32_t)_i + 1;
+	GIVES(bstream_pair(&o, &w, &r), 0);
+	if (_i == 1)
+		GIVES(bstream_writer_clone(w, &x), 0);
+	fds = guard_n_fds();
+	GIVES(bstream_writer_clone(w, &y), -EMFILE);
+	MUST((void *)y == &o);
+	GIVES(guard_n_fds(), fds);
+	SAY(w, "still fine");
+	HEAR(r, "still fine");
+	if (_i == 1) { /* a place is free again when its writer has closed */
+		bstream_writer_close(x);
+		GIVES(bstream_writer_clone(w, &x), 0);
+		SAY(x, "back");
+		HEAR(r, "back");
+	}
+	close_all();
+}
+END_TEST
+
+START_TEST(writers_come_and_go_without_end)
+{
+	guard_pair(2, 64, &w, &r);
+	for (uint32_t i = 0; i < 2000 / guard_slowness(); i++) {
+		GIVES(bstream_writer_clone(w, &x), 0);
+		SAY(x, "x");
+		bstream_writer_close(x);
+		SAY(w, "w");
+		HEAR(r, "x");
+		HEAR(r, "w");
+	}
+	x = NULL;
+	close_all();
+}
+END_TEST
+
+START_TEST(nobody_can_be_cloned_to_a_broken_stream)
+{
+	struct bstream_writer *y = (void *)&y;
+	int fds;
+
+	guard_pair(2, 0, &w, &r);
+	bstream_reader_close(r);
+	r = NULL;
+	fds = guard_n_fds();
+	GIVES(bstream_writer_clone(w, &y), -EPIPE);
+	MUST((void *)y == &y);
+	GIVES(guard_n_fds(), fds);
+	close_all();
+}
+END_TEST
+
+/* ---- reservations --------------------------------------------------------------------------- */
+
+/* A pair whose writer is alone (way 0) or one of two (way 1). */
+static void pair_for_reserving(int way, uint32_t capacity)
+{
+	guard_pair(capacity, 16, &w, &r);
+	if (way == 1) {
+		GIVES(bstream_writer_clone(w, &x), 0);
+		SAY(w, "first"); /* it has noticed that it is not alone */
+		HEAR(r, "first");
+	}
+}
+
+START_TEST(a_reservation_is_written_in_place)
+{
+	void *span;
+
+	pair_for_reserving(_i, 2);
+	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
+	memcpy(span, "sixteen bytes!!!", 16);
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_commit(w, 16), 0);
+	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
+	memcpy(span, "less", 4);
+	GIVES(bstream_commit(w, 4), 0);
+	HEAR(r, "sixteen bytes!!!");
+	HEAR(r, "less");
+	GIVES(bstream_reserve(w, 0, &span, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_commit(w, 0), 0);
+	HEAR(r, "");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_commit_wants_a_reservation_as_large)
+{
+	void *span;
+
+	pair_for_reserving(_i, 2);
+	GIVES(bstream_commit(w, 0), -EINVAL);
+	GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_commit(w, 9), -EINVAL);
+	GIVES(bstream_commit(w, SIZE_MAX), -EINVAL);
+	memcpy(span, "eight...", 8);
+	GIVES(bstream_commit(w, 8), 0); /* it stayed */
+	GIVES(bstream_commit(w, 8), -EINVAL);
+	HEAR(r, "eight...");
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	close_all();
+}
+END_TEST
+
+START_TEST(nothing_else_goes_while_reserved)
+{
+	struct bstream_writer *y;
+	void *span, *other = &other;
+
+	pair_for_reserving(_i, 4);
+	GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_write(w, "", 0, BSTREAM_DONT_WAIT), -EBUSY);
+	GIVES(bstream_writev(w, NULL, 0, BSTREAM_DONT_WAIT), -EBUSY);
+	GIVES(bstream_reserve(w, 8, &other, BSTREAM_DONT_WAIT), -EBUSY);
+	GIVES(bstream_drain(w, BSTREAM_DONT_WAIT), -EBUSY);
+	GIVES(bstream_writer_detach(w), -EBUSY);
+	MUST(other == &other);
+	GIVES(bstream_writer_clone(w, &y), 0); /* that goes */
+	SAY(y, "behind");
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	memcpy(span, "reserved", 8);
+	GIVES(bstream_commit(w, 8), 0);
+	HEAR(r, "reserved");
+	HEAR(r, "behind");
+	SAY(w, "again");
+	HEAR(r, "again");
+	bstream_writer_close(y);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_cancelled_slot_comes_back_when_the_reader_passes_it)
+{
+	void *span;
+
+	pair_for_reserving(_i, 1);
+	bstream_cancel(w); /* nothing: does nothing */
+	for (int n = 0; n < 3; n++) {
+		GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
+		memcpy(span, "never read", 10);
+		bstream_cancel(w);
+		GIVES(bstream_commit(w, 0), -EINVAL);
+		GIVES(bstream_write(w, "", 0, BSTREAM_DONT_WAIT), -EAGAIN);
+		GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	}
+	SAY(w, "read");
+	HEAR(r, "read");
+	close_all();
+}
+END_TEST
+
+START_TEST(closing_cancels)
+{
+	void *span;
+
+	pair_for_reserving(_i, 4);
+	SAY(w, "before");
+	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
+	bstream_writer_close(w);
+	bstream_writer_close(x);
+	w = x = NULL;
+	HEAR(r, "before");
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), 0);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_commit_to_a_reader_that_left_is_refused)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	void *span;
+
+	pair_for_reserving(_i, 4);
+	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
+	bstream_reader_close(r);
+	r = NULL;
+	GIVES(bstream_commit(w, 17), -EINVAL); /* wrong arguments first */
+	GIVES(bstream_commit(w, 16), -EPIPE);
+	GIVES(bstream_commit(w, 16), -EINVAL); /* the reservation is gone */
+	GIVES(bstream_writer_stat(w, &stat), 0);
+	GIVES(stat.chunks_written, _i);
+	close_all();
+}
+END_TEST
+
+START_TEST(reservations_of_several_come_in_the_order_they_were_made)
+{
+	void *a, *b;
+
+	pair_for_reserving(1, 4);
+	GIVES(bstream_reserve(w, 1, &a, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_reserve(x, 1, &b, BSTREAM_DONT_WAIT), 0);
+	*(char *)a = 'a';
+	*(char *)b = 'b';
+	GIVES(bstream_commit(x, 1), 0);
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_commit(w, 1), 0);
+	HEAR(r, "a");
+	HEAR(r, "b");
+	GIVES(bstream_reserve(w, 1, &a, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_reserve(x, 1, &b, BSTREAM_DONT_WAIT), 0);
+	*(char *)b = 'b';
+	GIVES(bstream_commit(x, 1), 0);
+	bstream_cancel(w);
+	HEAR(r, "b");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_reservation_alone_keeps_its_place_while_others_come_and_write)
+{
+	void *span;
+
+	guard_pair(8, 0, &w, &r);
+	SAY(w, "0");
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_writer_clone(w, &x), 0);
+	for (int i = 0; i < 6; i++)
+		SAY(x, "x");
+	GIVES(bstream_write(x, "x", 1, BSTREAM_DONT_WAIT), -EAGAIN);
+	HEAR(r, "0");
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	*(char *)span = '1';
+	GIVES(bstream_commit(w, 1), 0);
+	HEAR(r, "1");
+	for (int i = 0; i < 6; i++)
+		HEAR(r, "x");
+	SAY(w, "2");
+	SAY(x, "3");
+	HEAR(r, "2");
+	HEAR(r, "3");
+	close_all();
+}
+END_TEST
+
+int main(void)
+{
+	const struct guard_case cases[] = {
+		ONCE(an_empty_chunk_is_a_chunk),
+		ONCE(a_chunk_of_chunk_max_bytes_fits_and_one_more_does_not),
+		ONCE(pieces_make_one_chunk),
+		ONCE(pieces_out_of_bounds_are_refused),
+		N_WAYS(chunks_come_in_order_round_and_round, 5),
+		ONCE(capacity_zero_acts_as_one),
+		ONCE(a_full_stream_refuses_as_the_deadline_says),
+		ONCE(wrong_arguments_are_found_before_anything_else),
+		ONCE(a_broken_stream_is_said_before_a_full_one),
+		ONCE(a_writer_goes_on_after_another_has_overtaken_it),
+		ONCE(a_writer_that_slept_alone_goes_on_among_others),
+		ONCE(each_clone_is_an_end_of_its_own),
+		N_WAYS(no_more_writers_than_max_writers, 2),
+		ONCE(writers_come_and_go_without_end),
+		ONCE(nobody_can_be_cloned_to_a_broken_stream),
+		N_WAYS(a_reservation_is_written_in_place, 2),
+		N_WAYS(a_commit_wants_a_reservation_as_large, 2),
+		N_WAYS(nothing_else_goes_while_reserved, 2),
+		N_WAYS(a_cancelled_slot_comes_back_when_the_reader_passes_it, 2),
+		N_WAYS(closing_cancels, 2),
+		N_WAYS(a_commit_to_a_reader_that_left_is_refused, 2),
+		ONCE(reservations_of_several_come_in_the_order_they_were_made),
+		ONCE(a_reservation_alone_keeps_its_place_while_others_come_and_write),
+	};
+
+	return GUARD_RUN("writer", cases);
+}
