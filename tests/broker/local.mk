@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# The broker: how it comes and goes, what it does with names, and what strangers may send it.
+broker_tests = \
+	tests/broker/check_names \
+	tests/broker/check_start \
+	tests/broker/check_strangers
+
+if HAVE_CHECK
+check_PROGRAMS += $(broker_tests)
+TESTS += $(broker_tests)
+endif
+broker_raw = tests/broker/raw.c tests/broker/raw.h
+
+tests_broker_check_names_SOURCES = tests/broker/check_names.c $(broker_raw)
+tests_broker_check_names_CFLAGS = $(guard_cflags)
+tests_broker_check_names_LDFLAGS = $(guard_ldflags)
+tests_broker_check_names_LDADD = $(guard_libs)
+tests_broker_check_start_SOURCES = tests/broker/check_start.c $(broker_raw)
+tests_broker_check_start_CFLAGS = $(guard_cflags)
+tests_broker_check_start_LDFLAGS = $(guard_ldflags)
+tests_broker_check_start_LDADD = $(guard_libs)
+tests_broker_check_strangers_SOURCES = tests/broker/check_strangers.c $(broker_raw)
+tests_broker_check_strangers_CFLAGS = $(guard_cflags)
+tests_broker_check_strangers_LDFLAGS = $(guard_ldflags)
+tests_broker_check_strangers_LDADD = $(guard_libs)
