@@ -10,6 +10,10 @@
  * A connection on which OPEN_WRITER or OPEN_READER was answered is closed by the client after it
  * has attached (or given up), so its hang-up tells the broker to look at that stream again.
  *
+ * A packet that is no request of this wire is answered with -EPROTO (-EPROTONOSUPPORT: another
+ * version), if it has a head with our magic, and costs the connection. The head's first six bytes
+ * stay what they are in every version.
+ *
  * All of a packet that is not a field is zero and is checked to be. A golden file pins the layout.
  */
 #ifndef BS_WIRE_H
@@ -48,8 +52,9 @@ struct bs_wire_head {
 	uint32_t layout; /* layout version of the sender */
 };
 
-#define BS_WANT_WAIT  0x1u /* flags: wait for the name to exist */
-#define BS_WANT_WRITE 0x2u /* flags: LOOK for a descriptor that can sleep in the segment (bstream_wait) */
+/* flags */
+#define BS_WANT_WAIT  0x1u /* wait for the name to exist */
+#define BS_WANT_WRITE 0x2u /* LOOK for writing: to sleep in the segment (bstream_wait) */
 
 struct bs_req_name {
 	struct bs_wire_head head;
@@ -112,7 +117,8 @@ static_assert(sizeof(struct bs_wire_stat) == 320, "wire");
 static_assert(offsetof(struct bs_wire_stat, chunks_written) == 256, "wire");
 static_assert(offsetof(struct bs_reply_list, streams) == 24, "wire");
 static_assert(sizeof(struct bs_reply_broker) == 72, "wire");
-static_assert(sizeof(struct bs_reply_list) + BS_WIRE_PER_LIST * sizeof(struct bs_wire_stat) <= BS_WIRE_PACKET,
+static_assert(sizeof(struct bs_reply_list) + BS_WIRE_PER_LIST * sizeof(struct bs_wire_stat) <=
+		      BS_WIRE_PACKET,
 	      "a list fits a packet");
 
 #endif

@@ -429,7 +429,7 @@ static void until_quiet(pid_t pid)
 
 	do {
 		before = now;
-		usleep(100000); /* six times the last of its looks */
+		usleep(100000); /* sleep: for six times the last of its looks */
 		now = n_switches(pid);
 	} while (now != before);
 }
@@ -446,7 +446,7 @@ START_TEST(an_idle_broker_does_not_wake)
 	pid = raw_broker_pid();
 	until_quiet(pid);
 	before = n_switches(pid);
-	sleep(5); /* what is measured is time */
+	sleep(5); /* sleep: it is time that is measured */
 	GIVES(n_switches(pid) - before, 0);
 	bstream_reader_close(r);
 	GIVES(bstream_remove("idle"), 0);
