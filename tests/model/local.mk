@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+models = cancel claim-and-recover hints intent-lost-claim intent-takeover keep-and-park move \
+	one-to-several verdicts
+EXTRA_DIST += tests/model/run $(models:%=tests/model/%.pml)
