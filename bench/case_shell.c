@@ -3,16 +3,17 @@
  * case_shell.c - G: a file from one program of the shell to another: bstreamctl write and read against
  * a FIFO with cat, pv and mbuffer.
  *
- * The file is in memory (/dev/shm), and goes to /dev/null ("to null"), where only the way is measured,
+ * The file is in memory (a memfd, which leaves nothing behind), and goes to /dev/null ("to null"), where only the way is measured,
  * or into another file in memory ("to file"), where it is compared each time. A way whose file is not
  * the same has no result for either.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@
 #include "bench/programs.h"
 #include "bench/suite.h"
 
-#define BLOCK 65536u
+#define BLOCK	   65536u
+#define PATIENCE_S "60"
 
 struct way {
 	const char *name, *needs;
@@ -37,13 +39,33 @@ static const struct way ways[] = {
 	{ "fifo+pv", "pv",
 	  "mkfifo \"$FIFO\"; pv -q \"$IN\" >\"$FIFO\" & pv -q \"$FIFO\" >\"$OUT\"; wait; rm \"$FIFO\"" },
 	{ "fifo+mbuffer", "mbuffer",
-	  "mkfifo \"$FIFO\"; mbuffer -q -i \"$IN\" -o \"$FIFO\" &"
-	  " mbuffer -q -f -i \"$FIFO\" -o \"$OUT\"; wait; rm \"$FIFO\"" },
+	  "mkfifo \"$FIFO\"; mbuffer -q -f -i \"$IN\" -o \"$FIFO\" 2>/dev/null &"
+	  " mbuffer -q -f -i \"$FIFO\" -o \"$OUT\" 2>/dev/null; wait; rm \"$FIFO\"" },
 };
 
 #define N_WAYS (sizeof(ways) / sizeof(ways[0]))
 
 static char in_path[64], out_path[64], fifo_path[64];
+static int in_fd, out_fd;
+
+static int files_open(void)
+{
+	in_fd = memfd_create("bstream-bench-in", MFD_CLOEXEC);
+	out_fd = memfd_create("bstream-bench-out", MFD_CLOEXEC);
+	if (in_fd < 0 || out_fd < 0)
+		return -errno;
+	snprintf(in_path, sizeof(in_path), "/proc/%d/fd/%d", (int)getpid(), in_fd);
+	snprintf(out_path, sizeof(out_path), "/proc/%d/fd/%d", (int)getpid(), out_fd);
+	snprintf(fifo_path, sizeof(fifo_path), "/tmp/bstream-bench-%d.fifo", (int)getpid());
+	return 0;
+}
+
+static void files_close(void)
+{
+	close(in_fd);
+	close(out_fd);
+	unlink(fifo_path);
+}
 
 static int input_make(unsigned mib)
 {
@@ -104,7 +126,8 @@ static bool run_way(const struct way *way, const char *out, double *seconds, dou
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		execl("/bin/sh", "sh", "-c", way->script, (char *)NULL);
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* timeout passes it on to all */
+		execlp("timeout", "timeout", PATIENCE_S, "sh", "-c", way->script, (char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &use) < 0)
@@ -120,7 +143,9 @@ static void measure_way(struct suite *suite, const struct way *way, bool to_file
 	double seconds, cpu_ns, bytes = (double)s->point.len;
 	struct load from, to;
 
-	unlink(out_path);
+	unlink(fifo_path);
+	if (ftruncate(out_fd, 0) < 0)
+		return;
 	load_read(&from);
 	if (!run_way(way, to_file ? out_path : "/dev/null", &seconds, &cpu_ns)) {
 		s->verdict = VERDICT_FAILED;
@@ -173,9 +198,9 @@ static int shell_run(struct suite *suite)
 	char name[64];
 	int err;
 
-	snprintf(in_path, sizeof(in_path), "/dev/shm/bstream-bench-%d.in", (int)getpid());
-	snprintf(out_path, sizeof(out_path), "/dev/shm/bstream-bench-%d.out", (int)getpid());
-	snprintf(fifo_path, sizeof(fifo_path), "/tmp/bstream-bench-%d.fifo", (int)getpid());
+	err = files_open();
+	if (err)
+		return err;
 	snprintf(name, sizeof(name), "bench-shell-%d", (int)getpid());
 	setenv("IN", in_path, 1);
 	setenv("FIFO", fifo_path, 1);
@@ -189,9 +214,7 @@ static int shell_run(struct suite *suite)
 		err = measure_ways(suite, true, failed);
 	if (!err)
 		err = measure_ways(suite, false, failed);
-	unlink(in_path);
-	unlink(out_path);
-	unlink(fifo_path);
+	files_close();
 	return err;
 }
 
