@@ -16,10 +16,13 @@ TESTS += tests/golden/contracts.sh
 EXTRA_DIST += tests/golden/layout.txt tests/golden/wire.txt
 
 c_tests = \
+	tests/check_end \
+	tests/check_geometry \
 	tests/check_items \
 	tests/check_pair \
 	tests/check_reader \
 	tests/check_room \
+	tests/check_segment \
 	tests/check_writer
 
 if HAVE_CHECK
@@ -35,6 +38,14 @@ guard_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
 guard_ldflags = -static $(AM_LDFLAGS) -pthread
 guard_libs = tests/libguard.la lib/libbstream.la proto/libbsproto.la $(CHECK_LIBS)
 
+tests_check_end_SOURCES = tests/check_end.c
+tests_check_end_CFLAGS = $(guard_cflags)
+tests_check_end_LDFLAGS = $(guard_ldflags)
+tests_check_end_LDADD = $(guard_libs)
+tests_check_geometry_SOURCES = tests/check_geometry.c
+tests_check_geometry_CFLAGS = $(guard_cflags)
+tests_check_geometry_LDFLAGS = $(guard_ldflags)
+tests_check_geometry_LDADD = $(guard_libs)
 tests_check_items_SOURCES = tests/check_items.c
 tests_check_items_CFLAGS = $(guard_cflags)
 tests_check_items_LDFLAGS = $(guard_ldflags)
@@ -51,6 +62,10 @@ tests_check_room_SOURCES = tests/check_room.c
 tests_check_room_CFLAGS = $(guard_cflags)
 tests_check_room_LDFLAGS = $(guard_ldflags)
 tests_check_room_LDADD = $(guard_libs)
+tests_check_segment_SOURCES = tests/check_segment.c
+tests_check_segment_CFLAGS = $(guard_cflags)
+tests_check_segment_LDFLAGS = $(guard_ldflags)
+tests_check_segment_LDADD = $(guard_libs)
 tests_check_writer_SOURCES = tests/check_writer.c
 tests_check_writer_CFLAGS = $(guard_cflags)
 tests_check_writer_LDFLAGS = $(guard_ldflags)
@@ -59,4 +74,6 @@ tests_check_writer_LDADD = $(guard_libs)
 include tests/lint/local.mk
 include tests/examples/local.mk
 include tests/cli/local.mk
+include tests/broker/local.mk
 include tests/crash/local.mk
+include tests/model/local.mk
