@@ -47,6 +47,18 @@ static void start_nap(void)
 	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 }
 
+/* Where others may make sockets, one may have made this: only our own broker, or root's, is asked,
+ * and whoever is root may ask anybody's. */
+static int start_check_peer(int link)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(link, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return -errno;
+	return cred.uid == geteuid() || cred.uid == 0 || geteuid() == 0 ? 0 : -EACCES;
+}
+
 /* One try. -ECONNREFUSED: nobody is there; -EAGAIN: somebody is, with a long queue. */
 static int start_knock(const char *path)
 {
@@ -61,6 +73,8 @@ static int start_knock(const char *path)
 	do
 		r = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
 	while (r == -EINTR);
+	if (r == 0)
+		r = start_check_peer(fd);
 	if (r == 0)
 		return fd;
 	bs_link_close(fd);

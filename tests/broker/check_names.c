@@ -371,6 +371,69 @@ START_TEST(a_broker_stands_for_the_streams_it_watches)
 }
 END_TEST
 
+/* The whole life of a stream, again and again. */
+static void live(int id, int n_lives)
+{
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+	char name[32];
+
+	snprintf(name, sizeof(name), "life-%d", id);
+	for (int i = 0; i < n_lives; i++) {
+		GIVES(bstream_create(name, NULL), 0);
+		GIVES(bstream_open_writer(name, BSTREAM_DONT_WAIT, &w), 0);
+		SAY(w, "life");
+		bstream_writer_close(w);
+		GIVES(bstream_open_reader(name, BSTREAM_DONT_WAIT, &r), 0);
+		HEAR(r, "life");
+		GIVES(guard_read(r, guard_patience()), 0);
+		bstream_reader_close(r);
+		UNTIL(!exists(name));
+	}
+}
+
+START_TEST(brokers_that_die_are_not_missed)
+{
+	enum { LIVERS = 2, LIVES = 100, DEATHS = 20 };
+	pid_t pids[LIVERS];
+
+	for (int i = 0; i < LIVERS; i++) {
+		pids[i] = guard_fork();
+		if (pids[i] == 0) {
+			live(i, LIVES);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < DEATHS; i++) {
+		MUST(bstream_broker_start() >= 0);
+		raw_broker_kill();
+	}
+	for (int i = 0; i < DEATHS; i++) {
+		MUST(bstream_broker_start() >= 0);
+		GIVES(bstream_broker_stop(), 0);
+	}
+	for (int i = 0; i < LIVERS; i++)
+		guard_reap(pids[i]);
+}
+END_TEST
+
+START_TEST(an_end_for_which_no_descriptor_is_free_stays_at_its_name)
+{
+	struct raw_famine famine;
+	struct bstream_reader *r;
+
+	GIVES(bstream_create("s", NULL), 0);
+	for (int spare = 0; spare < 2; spare++) { /* none for the connection; none for the end */
+		raw_famine_begin(&famine, spare);
+		int rc = bstream_open_reader("s", BSTREAM_DONT_WAIT, &r);
+		raw_famine_end(&famine);
+		GIVES(rc, -EMFILE);
+	}
+	UNTIL(bstream_open_reader("s", BSTREAM_DONT_WAIT, &r) != -EBUSY);
+	bstream_reader_close(r);
+}
+END_TEST
+
 /* A file in the shm directory with this broker's prefix, and whatever else the test wants. */
 static void plant(char path[200], const char *name_in_file_name, const char *name_in_header)
 {
@@ -469,6 +532,8 @@ int main(void)
 		ONCE(a_removed_stream_works_on_and_its_name_is_free),
 		ONCE(the_next_broker_finds_what_is_left_and_collects_what_is_over),
 		ONCE(a_broker_stands_for_the_streams_it_watches),
+		ONCE(brokers_that_die_are_not_missed),
+		ONCE(an_end_for_which_no_descriptor_is_free_stays_at_its_name),
 		ONCE(a_name_that_is_not_the_files_is_not_believed),
 		ONCE(an_idle_broker_does_not_wake),
 	};

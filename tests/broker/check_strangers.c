@@ -93,6 +93,44 @@ static int ask_bytes(const char *name, size_t len)
 	return say(&q, sizeof(q), NULL, 0);
 }
 
+/* xorshift: the same bytes every time. */
+static uint64_t noise(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+START_TEST(requests_with_noise_in_them)
+{
+	uint64_t state = 0x9e3779b97f4a7c15;
+	struct bs_req_name q;
+	int fd;
+
+	broker_begin();
+	GIVES(bstream_create("s", NULL), 0);
+	for (int i = 0; i < 3000; i++) {
+		uint16_t type = (uint16_t)(1 + noise(&state) % (BS_REQ_STOP - 1)); /* no STOP */
+		size_t at = 8 + noise(&state) % (sizeof(q) - 8), len = sizeof(q);
+		int conn = raw_connect();
+
+		q = raw_question(type, "s", 0);
+		((unsigned char *)&q)[at] = (unsigned char)noise(&state);
+		if (noise(&state) % 4 == 0)
+			len = noise(&state) % sizeof(q);
+		MUST(raw_send(conn, &q, len, NULL, 0));
+		raw_result(conn, &fd);
+		if (fd >= 0)
+			close(fd);
+		close(conn);
+		bstream_create("s", NULL);
+	}
+	broker_is_well();
+	bstream_remove("s");
+}
+END_TEST
+
 START_TEST(names_that_cannot_be)
 {
 	char full[BS_WIRE_NAME];
@@ -522,6 +560,7 @@ int main(void)
 {
 	const struct guard_case cases[] = {
 		ONCE(packets_that_are_no_requests),
+		ONCE(requests_with_noise_in_them),
 		ONCE(names_that_cannot_be),
 		ONCE(descriptors_in_the_wrong_number),
 		ONCE(descriptors_of_the_wrong_kind),

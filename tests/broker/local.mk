@@ -2,6 +2,7 @@
 # The broker: how it comes and goes, what it does with names, and what strangers may send it.
 broker_tests = \
 	tests/broker/check_names \
+	tests/broker/check_packet \
 	tests/broker/check_start \
 	tests/broker/check_strangers
 
@@ -15,6 +16,10 @@ tests_broker_check_names_SOURCES = tests/broker/check_names.c $(broker_raw)
 tests_broker_check_names_CFLAGS = $(guard_cflags)
 tests_broker_check_names_LDFLAGS = $(guard_ldflags)
 tests_broker_check_names_LDADD = $(guard_libs)
+tests_broker_check_packet_SOURCES = tests/broker/check_packet.c $(broker_raw)
+tests_broker_check_packet_CFLAGS = $(guard_cflags)
+tests_broker_check_packet_LDFLAGS = $(guard_ldflags)
+tests_broker_check_packet_LDADD = $(guard_libs)
 tests_broker_check_start_SOURCES = tests/broker/check_start.c $(broker_raw)
 tests_broker_check_start_CFLAGS = $(guard_cflags)
 tests_broker_check_start_LDFLAGS = $(guard_ldflags)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -83,7 +84,11 @@ int raw_result(int conn, int *fdp)
 {
 	alignas(8) static char room[BS_WIRE_PACKET];
 	const struct bs_reply *reply = (const struct bs_reply *)room;
-	ssize_t n = bs_packet_recv(conn, room, sizeof(room), fdp, 0);
+	ssize_t n;
+
+	if (fdp)
+		*fdp = -1;
+	n = bs_packet_recv(conn, room, sizeof(room), fdp, 0);
 
 	if (n == 0 || n == -ECONNRESET)
 		return -ENOTCONN;
@@ -186,6 +191,33 @@ void raw_broker_stop(pid_t pid)
 {
 	MUST(kill(pid, SIGSTOP) == 0);
 	UNTIL(process_state(pid) == 'T');
+}
+
+static void raw_limit(rlim_t n)
+{
+	struct rlimit rl;
+
+	MUST(getrlimit(RLIMIT_NOFILE, &rl) == 0);
+	rl.rlim_cur = n ? n : rl.rlim_max;
+	MUST(setrlimit(RLIMIT_NOFILE, &rl) == 0);
+}
+
+void raw_famine_begin(struct raw_famine *f, int spare)
+{
+	raw_limit(sizeof(f->fds) / sizeof(f->fds[0]));
+	f->n = 0;
+	while ((f->fds[f->n] = dup(2)) >= 0)
+		f->n++;
+	MUST(errno == EMFILE && f->n >= spare);
+	while (spare-- > 0)
+		close(f->fds[--f->n]);
+}
+
+void raw_famine_end(struct raw_famine *f)
+{
+	while (f->n > 0)
+		close(f->fds[--f->n]);
+	raw_limit(0);
 }
 
 void raw_view_open(struct raw_view *v, const char *name)

@@ -49,6 +49,15 @@ void raw_broker_stop(pid_t pid);
 /* Wait until the process has ended, ours or not. False: not within that time. */
 bool raw_await_end(int pidfd, int ms);
 
+/* Use up all descriptors but @spare; and give them back. */
+struct raw_famine {
+	int fds[64];
+	int n;
+};
+
+void raw_famine_begin(struct raw_famine *f, int spare);
+void raw_famine_end(struct raw_famine *f);
+
 /* What the segment itself says, as nobody has it made say by asking: by a view of @name. */
 struct raw_view {
 	int fd;
