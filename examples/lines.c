@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lines.c - standard input to a stream, one chunk for each line. Any number of these can write to
- * one stream at once: their lines never mix.
+ * one stream at once: their lines never mix. The stream ends when all that have come have gone.
  *
  * Usage: lines NAME <FILE
  */

@@ -4,6 +4,7 @@
 man_sources = \
 	man/bstream.7.scd \
 	man/bstreamctl.1.scd \
+	man/bstreamd.8.scd \
 	$(man_topics)
 man_topics = \
 	man/bstream_broker.3.scd \
