@@ -104,7 +104,7 @@ START_TEST(no_false_header_is_believed)
 	FALSE_HEADER(version, 0, -EPROTONOSUPPORT);
 	FALSE_HEADER(flags, 0x80, -EPROTONOSUPPORT);
 	FALSE_HEADER(capacity, 0, -EPROTO);
-	FALSE_HEADER(capacity, 4, -EPROTO);
+	FALSE_HEADER(capacity, 400, -EPROTO);
 	FALSE_HEADER(capacity, UINT32_MAX, -EPROTO);
 	FALSE_HEADER(chunk_max, 0, -EPROTO);
 	FALSE_HEADER(chunk_max, UINT32_MAX, -EPROTO);

@@ -18,11 +18,14 @@ EXTRA_DIST += tests/golden/layout.txt tests/golden/wire.txt
 c_tests = \
 	tests/check_end \
 	tests/check_geometry \
+	tests/check_hint \
 	tests/check_items \
 	tests/check_pair \
+	tests/check_place \
 	tests/check_reader \
 	tests/check_room \
 	tests/check_segment \
+	tests/check_verdict \
 	tests/check_writer
 
 if HAVE_CHECK
@@ -46,6 +49,10 @@ tests_check_geometry_SOURCES = tests/check_geometry.c
 tests_check_geometry_CFLAGS = $(guard_cflags)
 tests_check_geometry_LDFLAGS = $(guard_ldflags)
 tests_check_geometry_LDADD = $(guard_libs)
+tests_check_hint_SOURCES = tests/check_hint.c
+tests_check_hint_CFLAGS = $(guard_cflags)
+tests_check_hint_LDFLAGS = $(guard_ldflags)
+tests_check_hint_LDADD = $(guard_libs)
 tests_check_items_SOURCES = tests/check_items.c
 tests_check_items_CFLAGS = $(guard_cflags)
 tests_check_items_LDFLAGS = $(guard_ldflags)
@@ -54,6 +61,10 @@ tests_check_pair_SOURCES = tests/check_pair.c
 tests_check_pair_CFLAGS = $(guard_cflags)
 tests_check_pair_LDFLAGS = $(guard_ldflags)
 tests_check_pair_LDADD = $(guard_libs)
+tests_check_place_SOURCES = tests/check_place.c
+tests_check_place_CFLAGS = $(guard_cflags)
+tests_check_place_LDFLAGS = $(guard_ldflags)
+tests_check_place_LDADD = $(guard_libs)
 tests_check_reader_SOURCES = tests/check_reader.c
 tests_check_reader_CFLAGS = $(guard_cflags)
 tests_check_reader_LDFLAGS = $(guard_ldflags)
@@ -66,6 +77,10 @@ tests_check_segment_SOURCES = tests/check_segment.c
 tests_check_segment_CFLAGS = $(guard_cflags)
 tests_check_segment_LDFLAGS = $(guard_ldflags)
 tests_check_segment_LDADD = $(guard_libs)
+tests_check_verdict_SOURCES = tests/check_verdict.c
+tests_check_verdict_CFLAGS = $(guard_cflags)
+tests_check_verdict_LDFLAGS = $(guard_ldflags)
+tests_check_verdict_LDADD = $(guard_libs)
 tests_check_writer_SOURCES = tests/check_writer.c
 tests_check_writer_CFLAGS = $(guard_cflags)
 tests_check_writer_LDFLAGS = $(guard_ldflags)
