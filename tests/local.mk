@@ -17,14 +17,18 @@ EXTRA_DIST += tests/golden/layout.txt tests/golden/wire.txt
 
 c_tests = \
 	tests/check_end \
+	tests/check_fork \
 	tests/check_geometry \
 	tests/check_hint \
 	tests/check_items \
+	tests/check_options \
 	tests/check_pair \
 	tests/check_place \
 	tests/check_reader \
 	tests/check_room \
 	tests/check_segment \
+	tests/check_stat \
+	tests/check_travel \
 	tests/check_verdict \
 	tests/check_writer
 
@@ -45,6 +49,10 @@ tests_check_end_SOURCES = tests/check_end.c
 tests_check_end_CFLAGS = $(guard_cflags)
 tests_check_end_LDFLAGS = $(guard_ldflags)
 tests_check_end_LDADD = $(guard_libs)
+tests_check_fork_SOURCES = tests/check_fork.c
+tests_check_fork_CFLAGS = $(guard_cflags)
+tests_check_fork_LDFLAGS = $(guard_ldflags)
+tests_check_fork_LDADD = $(guard_libs)
 tests_check_geometry_SOURCES = tests/check_geometry.c
 tests_check_geometry_CFLAGS = $(guard_cflags)
 tests_check_geometry_LDFLAGS = $(guard_ldflags)
@@ -57,6 +65,10 @@ tests_check_items_SOURCES = tests/check_items.c
 tests_check_items_CFLAGS = $(guard_cflags)
 tests_check_items_LDFLAGS = $(guard_ldflags)
 tests_check_items_LDADD = $(guard_libs)
+tests_check_options_SOURCES = tests/check_options.c
+tests_check_options_CFLAGS = $(guard_cflags)
+tests_check_options_LDFLAGS = $(guard_ldflags)
+tests_check_options_LDADD = $(guard_libs)
 tests_check_pair_SOURCES = tests/check_pair.c
 tests_check_pair_CFLAGS = $(guard_cflags)
 tests_check_pair_LDFLAGS = $(guard_ldflags)
@@ -77,6 +89,14 @@ tests_check_segment_SOURCES = tests/check_segment.c
 tests_check_segment_CFLAGS = $(guard_cflags)
 tests_check_segment_LDFLAGS = $(guard_ldflags)
 tests_check_segment_LDADD = $(guard_libs)
+tests_check_stat_SOURCES = tests/check_stat.c
+tests_check_stat_CFLAGS = $(guard_cflags)
+tests_check_stat_LDFLAGS = $(guard_ldflags)
+tests_check_stat_LDADD = $(guard_libs)
+tests_check_travel_SOURCES = tests/check_travel.c
+tests_check_travel_CFLAGS = $(guard_cflags)
+tests_check_travel_LDFLAGS = $(guard_ldflags)
+tests_check_travel_LDADD = $(guard_libs)
 tests_check_verdict_SOURCES = tests/check_verdict.c
 tests_check_verdict_CFLAGS = $(guard_cflags)
 tests_check_verdict_LDFLAGS = $(guard_ldflags)
