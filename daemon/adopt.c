@@ -105,7 +105,9 @@ static int adopt_link(const struct registry *r, int fd, const struct statx *st, 
 			return EPROTO;
 		rc = renameat2(r->shm, from, r->shm, file, RENAME_NOREPLACE);
 	}
-	return rc < 0 ? errno : 0;
+	if (rc < 0) /* ENOENT: it had a name once, and cannot have one again */
+		return errno == ENOENT ? EPROTO : errno;
+	return 0;
 }
 
 /* All of it has been checked: it gets its name, and is ours. On failure the file is gone. */

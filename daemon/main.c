@@ -220,6 +220,8 @@ static int sources_init(struct broker *b)
 	if (r == 0)
 		r = source_add(b, &b->inotify, or_errno(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
 			       watch_on_event);
+	if (r == -EMFILE && b->inotify.fd < 0)
+		r = 0; /* the user has too many: slower, not worse (watch.c) */
 	if (r == 0)
 		r = source_add(b, &b->kick, or_errno(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
 			       on_kick);

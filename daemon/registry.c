@@ -88,6 +88,8 @@ int registry_take(struct registry *r, struct stream *s)
 		return rc;
 	s->named = true;
 	registry_watch(r, s);
+	if (s->watch < 0)
+		watch_stir(r, s);
 	r->bytes += s->sight.geo.size;
 	r->n_streams++;
 	return 0;

@@ -5,7 +5,8 @@
  *
  * IN_CLOSE_WRITE comes when a description that could write goes: an end's, or one that the broker
  * itself opened and could not hand over. A look opens nothing, so no look causes another. A clean
- * close and a death look the same from here; the verdicts tell them apart.
+ * close and a death look the same from here; the verdicts tell them apart. Only a stream that could
+ * not be watched (inotify has its limits) is looked at every second.
  */
 #include <errno.h>
 #include <sys/inotify.h>
@@ -15,9 +16,10 @@
 #include "daemon/watch.h"
 #include "proto/hint.h"
 
-#define LOOKS	    4 /* after the first, for an end that is still held: 15 ms in all */
-#define STAND_LOOKS 10 /* for a broker before us that is still leaving: 1 s in all */
-#define EVENTS_SIZE 16384
+#define LOOKS	     4 /* after the first, for an end that is still held: 15 ms in all */
+#define STAND_LOOKS  10 /* for a broker before us that is still leaving: 1 s in all */
+#define DEAF_LOOK_NS BS_MS(1000)
+#define EVENTS_SIZE  16384
 
 static void watch_put(struct registry *r, struct stream *s, uint64_t due_ns)
 {
@@ -66,21 +68,31 @@ uint64_t watch_due(const struct registry *r)
 	return due;
 }
 
+/* In how long to look again at a stream that has just been looked at; 0: when we hear of something. */
+static uint64_t watch_again(struct stream *s, enum stream_life life)
+{
+	bool doubtful = life == STREAM_HELD && s->step < LOOKS;
+	bool contended = s->watch >= 0 && !s->standing && s->step < STAND_LOOKS;
+
+	if (doubtful || contended)
+		return BS_MS(1) << s->step++;
+	return s->watch < 0 ? DEAF_LOOK_NS : 0;
+}
+
 static void watch_look(struct registry *r, struct stream *s, uint64_t now)
 {
 	enum stream_life life = stream_look(s);
-	bool again = life == STREAM_HELD && s->step < LOOKS;
+	uint64_t in_ns;
 
 	if (life == STREAM_OVER) {
 		registry_forget(r, s);
 		return;
 	}
-	if (s->watch >= 0 && !s->standing) {
+	if (s->watch >= 0)
 		stream_stand(s);
-		again = again || (!s->standing && s->step < STAND_LOOKS);
-	}
-	if (again)
-		watch_put(r, s, now + (BS_MS(1) << s->step++));
+	in_ns = watch_again(s, life);
+	if (in_ns)
+		watch_put(r, s, now + in_ns);
 	else
 		watch_settle(r, s);
 }

@@ -300,6 +300,45 @@ START_TEST(segments_that_are_not_what_they_say)
 }
 END_TEST
 
+/* A segment with a file name of its own. */
+static int named(const char *path)
+{
+	char link[64];
+	int fd = raw_segment("s");
+
+	unlink(path);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	MUST(linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0);
+	close(fd);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/* Where there are no nameless files the library makes one with a private name. */
+START_TEST(only_a_private_name_is_exchanged_for_the_streams)
+{
+	char path[64];
+	int fd;
+
+	broker_begin();
+	snprintf(path, sizeof(path), BS_SHM_DIR "/bstream.new.%016x", (unsigned)getpid());
+	fd = named(path);
+	GIVES(create_with(fd, 1), 0);
+	MUST(access(path, F_OK) < 0 && errno == ENOENT);
+	GIVES(guard_n_segments(), 1);
+	GIVES(create_with(fd, 1), -EEXIST);
+	GIVES(bstream_remove("s"), 0);
+	close(fd);
+	snprintf(path, sizeof(path), BS_SHM_DIR "/somebody.%d", (int)getpid());
+	refused(named(path), -EPROTO);
+	MUST(unlink(path) == 0);
+	snprintf(path, sizeof(path), BS_SHM_DIR "/bstream.new.%016x", (unsigned)getpid());
+	fd = named(path);
+	MUST(unlink(path) == 0); /* nameless again */
+	GIVES(create_with(fd, 1), -EPROTO);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_lease_does_not_keep_the_broker_waiting)
 {
 	int rc, fd;
@@ -565,6 +604,7 @@ int main(void)
 		ONCE(descriptors_in_the_wrong_number),
 		ONCE(descriptors_of_the_wrong_kind),
 		ONCE(segments_that_are_not_what_they_say),
+		ONCE(only_a_private_name_is_exchanged_for_the_streams),
 		ONCE(a_lease_does_not_keep_the_broker_waiting),
 		ONCE(sockets_that_linger_do_not_keep_the_broker_waiting),
 		ONCE(a_truncated_segment_costs_its_own_stream_only),
