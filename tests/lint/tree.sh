@@ -18,11 +18,10 @@ fi
 cd "$top_srcdir"
 
 # tree_files PATTERN... - our own files that match a shell pattern, one a line ("*" crosses "/"). In
-# a checkout they are what git tracks or would; in an unpacked tarball, where a build may be, they are
-# told by their endings.
+# a checkout they are what git tracks or would; without git they are told by their endings.
 tree_files() {
 	local file pattern
-	if [ -e .git ]; then
+	if [ -e .git ] && command -v git >/dev/null; then
 		git -c safe.directory='*' ls-files --cached --others --exclude-standard
 	else
 		find . -type f -not -path './build*' -printf '%P\n' | rows -xE \
@@ -39,6 +38,9 @@ tree_files() {
 		done
 	done
 }
+
+# Nothing found is nothing looked at, and no success.
+[ -n "$(tree_files Makefile.am)" ] || { echo "the tree's files cannot be listed"; exit 1; }
 
 skip() {
 	echo "skipped: $1"
