@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# The shell tests. Each file runs alone too, in the build tree: bats ../tests/cli/verbs.bats
+cli_tests = \
+	tests/cli/endings.bats \
+	tests/cli/framing.bats \
+	tests/cli/start.bats \
+	tests/cli/tree.bats \
+	tests/cli/verbs.bats
+EXTRA_DIST += $(cli_tests) tests/cli/setup.bash
+
+if HAVE_BATS
+TESTS += $(cli_tests)
+endif
+TEST_EXTENSIONS = .bats
+BATS_LOG_COMPILER = $(BATS)
+AM_BATS_LOG_FLAGS = --tap

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What the shell tests share: a broker of its own for each test, processes that are waited for and
+# never outlive their test, and the proof that nothing is left.
+#
+# A test runs in a directory of its own, $dir, which is also its runtime directory. "make check"
+# runs it in the build tree, where bstreamctl and bstreamd are; $BSTREAMCTL names another one.
+bats_require_minimum_version 1.5.0
+
+: "${BSTREAMCTL:=$PWD/cli/bstreamctl}"
+export BSTREAMCTL
+export slow=1 # more in a build with sanitizers: what takes long is then done less often
+if grep -qas -e libasan -e libtsan "$BSTREAMCTL"; then
+	slow=5
+fi
+deadline=$((slow * ${BSTREAM_TEST_DEADLINE:-120})) # seconds after which something hangs
+
+setup() {
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/bstream-cli.XXXXXX")
+	cd "$dir" || return
+	export XDG_RUNTIME_DIR=$dir
+	unset BSTREAM_SOCKET BSTREAM_FENCES NO_COLOR
+	socket=$dir/bstream/broker.sock
+	pids=()
+}
+
+teardown() {
+	local pid code=0
+	for pid in "${pids[@]}"; do
+		kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	"$BSTREAMCTL" -q --no-start daemon stop || [ $? -eq 4 ] || code=1
+	nothing_left || code=1
+	cd / && rm -rf "$dir"
+	return $code
+}
+
+# Fails if this test's broker, or anybody who knew it, left something behind.
+nothing_left() {
+	local found
+	found=$(compgen -G "/dev/shm/$(segment_prefix "$socket")*") && {
+		echo "segments left: $found"
+		xargs rm -f <<<"$found"
+		return 1
+	}
+	[ ! -e "$socket" ] || {
+		echo "socket left: $socket"
+		return 1
+	}
+	found=$(our_processes)
+	[ -z "$found" ] || {
+		echo "processes left:"
+		# shellcheck disable=SC2086 # a list
+		ps -o pid,stat,args -p "$(echo $found | tr ' ' ,)"
+		return 1
+	}
+}
+
+# The name that every segment of the broker at this socket begins with: FNV-1a of the path.
+segment_prefix() {
+	local hash=$((0xcbf29ce484222325)) i code
+	for ((i = 0; i < ${#1}; i++)); do
+		printf -v code %d "'${1:i:1}"
+		hash=$(((hash ^ code) * 0x100000001b3))
+	done
+	printf 'bstream.%016x.' $hash
+}
+
+# Processes that were executed with this test's runtime directory.
+our_processes() {
+	local process
+	env -u XDG_RUNTIME_DIR grep -lzsxF "XDG_RUNTIME_DIR=$dir" /proc/[0-9]*/environ |
+		while IFS=/ read -r _ _ process _; do
+			echo "$process"
+		done
+}
+
+# ctl ARGUMENTS... - bstreamctl, which may not hang
+ctl() {
+	timeout -k 5 $deadline "$BSTREAMCTL" "$@"
+}
+
+# start ARGUMENTS... - bstreamctl in the background; its pid is in $pid
+start() {
+	start_command "$BSTREAMCTL" "$@"
+}
+
+# start_command COMMAND... - the same with any command, which may be redirected. It has neither of
+# the descriptors of bats (3) and open_input (9).
+start_command() {
+	"$@" <&0 3>&- 9>&- &
+	pid=$!
+	pids+=("$pid")
+}
+
+# open_input - makes a fifo, in, for the stdin of others; what is written to descriptor 9 comes
+# there, and closing that ends it
+open_input() {
+	mkfifo in
+	exec 9<>in
+}
+
+# finish PID CODE - waits for a started process, which must exit with CODE
+finish() {
+	local code=0 i
+	timeout $deadline tail --pid="$1" -s 0.05 -f /dev/null || {
+		echo "process $1 hangs: $(tr '\0' ' ' <"/proc/$1/cmdline")"
+		return 1
+	}
+	wait "$1" || code=$?
+	for i in "${!pids[@]}"; do
+		[ "${pids[i]}" != "$1" ] || unset "pids[i]"
+	done
+	[ "$code" -eq "$2" ] || {
+		echo "process $1 exited $code, not $2"
+		return 1
+	}
+}
+
+# field NAME FIELD... - numbers of a stream, by stat's words: state fill written read
+field() {
+	ctl stat "$1" | awk -v field="$2" '$1 == field { print $2; exit }'
+}
+
+# broker_pid - 0 if there is none
+broker_pid() {
+	ctl --no-start daemon status 2>/dev/null | awk '$1 == "pid" { pid = $2 } END { print pid + 0 }'
+}
+
+# gone PID - a process that has ended; whether its parent has noticed is not ours
+gone() {
+	! grep -qs '^State:[[:space:]]*[A-Y]' "/proc/$1/status"
+}
+
+# until_true COMMAND... - tries again until it succeeds, for what cannot be waited for otherwise
+until_true() {
+	local end=$((SECONDS + deadline))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		read -rt 0.02 <> <(:) || true
+	done
+}
+
+# until_eval TEXT - the same with a piece of shell
+until_eval() {
+	until_true eval "$1"
+}
+
+# need_json - skips the test in a build without jansson
+need_json() {
+	"$BSTREAMCTL" --json --no-start --version >/dev/null 2>&1 || skip "built without jansson"
+	"$BSTREAMCTL" --json --no-start daemon status 2>&1 | grep -q jansson &&
+		skip "built without jansson"
+	command -v jq >/dev/null || command -v python3 >/dev/null || skip "neither jq nor python3"
+}
+
+# json KEY - reads one object from stdin and prints that member of it; fails if it is no JSON
+json() {
+	if command -v jq >/dev/null; then
+		jq -er "if has(\"$1\") then .$1 | tostring else error(\"no $1\") end"
+	else
+		python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)[sys.argv[1]]).strip("\""))' "$1"
+	fi
+}
