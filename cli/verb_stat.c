@@ -41,14 +41,18 @@ static void print_created(uint64_t created_ns)
 	       units_print_time(age, now > created_ns ? now - created_ns : 0));
 }
 
-static void print_counters(const struct bstream_stat *stat)
+static void print_flow(const char *field, uint64_t chunks, uint64_t bytes)
 {
 	char size[UNITS_MAX];
 
-	printf(FIELD "%" PRIu64 " chunks, %s\n", "written", stat->chunks_written,
-	       units_print_size(size, stat->bytes_written));
-	printf(FIELD "%" PRIu64 " chunks, %s\n", "read", stat->chunks_read,
-	       units_print_size(size, stat->bytes_read));
+	printf(FIELD "%" PRIu64 " chunk%s, %s\n", field, chunks, chunks == 1 ? "" : "s",
+	       units_print_size(size, bytes));
+}
+
+static void print_counters(const struct bstream_stat *stat)
+{
+	print_flow("written", stat->chunks_written, stat->bytes_written);
+	print_flow("read", stat->chunks_read, stat->bytes_read);
 	if (stat->chunks_abandoned)
 		printf(FIELD "%" PRIu64 " chunks, begun by writers that died\n", "abandoned",
 		       stat->chunks_abandoned);
@@ -80,9 +84,10 @@ static int on_end_print(const struct bstream_end *end, void *arg)
 	bool *reader_seen = arg;
 
 	*reader_seen = *reader_seen || end->kind == BSTREAM_END_READER;
-	printf(FIELD "%s, user %s, %" PRIu64 " chunks, %s, ", kind,
+	printf(FIELD "%s, user %s, %" PRIu64 " chunk%s, %s, ", kind,
 	       end->pid ? who_process(process, end->pid) : "between two processes",
-	       who_user(user, end->uid), end->chunks, units_print_size(size, end->bytes));
+	       who_user(user, end->uid), end->chunks, end->chunks == 1 ? "" : "s",
+	       units_print_size(size, end->bytes));
 	if (end->waits_for == BSTREAM_WAITS_NOT)
 		printf("not waiting\n");
 	else
