@@ -45,7 +45,7 @@ struct bstream_view;
 
 /* ---- Deadlines ------------------------------------------------------------------------------ */
 
-#define BSTREAM_FOREVER   UINT64_MAX /* wait as long as it takes */
+#define BSTREAM_FOREVER	  UINT64_MAX /* wait as long as it takes */
 #define BSTREAM_DONT_WAIT ((uint64_t)0) /* -EAGAIN in place of any wait */
 
 /*
@@ -66,7 +66,8 @@ BSTREAM_API uint64_t bstream_after_ms(int64_t ms);
 #define BSTREAM_KEEP_READER  0x1u /* keep: a read end that is left goes back to its name */
 #define BSTREAM_KEEP_WRITERS 0x2u /* keep: no end before bstream_eof or bstream_remove */
 
-#define BSTREAM_SEALED 0x1u /* flags: for peers that are not trusted (-EOPNOTSUPP in this version) */
+#define BSTREAM_SEALED \
+	0x1u /* flags: for peers that are not trusted (-EOPNOTSUPP in this version) */
 #define BSTREAM_FENCES 0x2u /* flags: for peers that cannot use membarrier(2) */
 
 /*
@@ -83,7 +84,10 @@ struct bstream_options {
 	uint32_t flags; /* BSTREAM_SEALED, BSTREAM_FENCES */
 };
 
-#define BSTREAM_OPTIONS_INIT { sizeof(struct bstream_options), 16, 65536, 64, 0, 0600, 0 }
+#define BSTREAM_OPTIONS_INIT                                              \
+	{                                                                 \
+		sizeof(struct bstream_options), 16, 65536, 64, 0, 0600, 0 \
+	}
 
 /* ---- What can be seen of a stream ----------------------------------------------------------- */
 
@@ -92,10 +96,10 @@ struct bstream_options {
 #define BSTREAM_READER_OPEN   2u /* reader: some process owns it */
 
 /* flags in struct bstream_stat; BSTREAM_SEALED and BSTREAM_FENCES may stand beside them */
-#define BSTREAM_ENDED       0x100u /* no write end is left and none can come */
-#define BSTREAM_BROKEN      0x200u /* the read end is gone: writers get -EPIPE */
+#define BSTREAM_ENDED	    0x100u /* no write end is left and none can come */
+#define BSTREAM_BROKEN	    0x200u /* the read end is gone: writers get -EPIPE */
 #define BSTREAM_LOST_WRITER 0x400u /* a writer died without closing */
-#define BSTREAM_REMOVED     0x800u /* the name has been removed */
+#define BSTREAM_REMOVED	    0x800u /* the name has been removed */
 
 /*
  * struct bstream_stat - the state of one stream. Set .size = sizeof before the call. Counters are
@@ -194,7 +198,8 @@ BSTREAM_API int bstream_create(const char *name, const struct bstream_options *o
  *          descriptor is free; -EAGAIN told not to wait and a writer is in the middle of a write.
  * Since: 0.1
  */
-BSTREAM_API int bstream_open_writer(const char *name, uint64_t deadline, struct bstream_writer **writerp);
+BSTREAM_API int bstream_open_writer(const char *name, uint64_t deadline,
+				    struct bstream_writer **writerp);
 
 /*
  * bstream_open_reader - opens the read end by name; waits for the name to exist.
@@ -206,7 +211,8 @@ BSTREAM_API int bstream_open_writer(const char *name, uint64_t deadline, struct 
  *          end; -EPIPE the read end is gone for good.
  * Since: 0.1
  */
-BSTREAM_API int bstream_open_reader(const char *name, uint64_t deadline, struct bstream_reader **readerp);
+BSTREAM_API int bstream_open_reader(const char *name, uint64_t deadline,
+				    struct bstream_reader **readerp);
 
 /*
  * bstream_remove - removes a name at once. Kept and parked ends are given up, open ends work on,
@@ -236,12 +242,13 @@ BSTREAM_API int bstream_eof(const char *name);
 #define BSTREAM_WAIT_MAILBOX 6u /* a mailbox of this name is open (-EOPNOTSUPP in this version) */
 
 /*
- * bstream_wait - waits for something to be true of a name, and for the name to exist.
+ * bstream_wait - waits for something to be true of a name. EXISTS, READER and WRITER wait for the name
+ * to exist, too; EMPTY and END are about a stream that is there.
  *
  * @what: one of BSTREAM_WAIT_*.
  * Blocks: until it is true, at most to @deadline.
- * Returns: 0; -ENOENT no such name and BSTREAM_DONT_WAIT, or the name went meanwhile; -EAGAIN not true and BSTREAM_DONT_WAIT;
- *          -ETIMEDOUT; -EPIPE it can no longer become true, the reader is gone; -ESHUTDOWN no
+ * Returns: 0; -ENOENT no such name (EMPTY, END, or BSTREAM_DONT_WAIT), or it went meanwhile;
+ *          -EAGAIN not true and BSTREAM_DONT_WAIT; -ETIMEDOUT; -EPIPE it can no longer become true, the reader is gone; -ESHUTDOWN no
  *          writer can come any more; -EINVAL.
  * Since: 0.1
  */
@@ -281,7 +288,8 @@ BSTREAM_API int bstream_list(int (*each)(const struct bstream_stat *stat, void *
  *          On any error nothing of the chunk is ever read.
  * Since: 0.1
  */
-BSTREAM_API int bstream_write(struct bstream_writer *writer, const void *buf, size_t len, uint64_t deadline);
+BSTREAM_API int bstream_write(struct bstream_writer *writer, const void *buf, size_t len,
+			      uint64_t deadline);
 
 /*
  * bstream_writev - as bstream_write; the @n pieces make one chunk.
@@ -290,7 +298,8 @@ BSTREAM_API int bstream_write(struct bstream_writer *writer, const void *buf, si
  * Returns: as bstream_write; -EINVAL @n out of range.
  * Since: 0.1
  */
-BSTREAM_API int bstream_writev(struct bstream_writer *writer, const struct iovec *iov, int n, uint64_t deadline);
+BSTREAM_API int bstream_writev(struct bstream_writer *writer, const struct iovec *iov, int n,
+			       uint64_t deadline);
 
 /*
  * bstream_reserve - takes the next slot, to be written in place. Follow it by bstream_commit or
@@ -302,7 +311,8 @@ BSTREAM_API int bstream_writev(struct bstream_writer *writer, const struct iovec
  * Returns: as bstream_write.
  * Since: 0.1
  */
-BSTREAM_API int bstream_reserve(struct bstream_writer *writer, size_t len, void **spanp, uint64_t deadline);
+BSTREAM_API int bstream_reserve(struct bstream_writer *writer, size_t len, void **spanp,
+				uint64_t deadline);
 
 /*
  * bstream_commit - makes the first @len bytes of the reservation a chunk.
@@ -332,7 +342,8 @@ BSTREAM_API void bstream_cancel(struct bstream_writer *writer);
  *          -ENOSYS no /proc; -EACCES not permitted to open the segment; -ENOMEM; -ESTALE.
  * Since: 0.1
  */
-BSTREAM_API int bstream_writer_clone(const struct bstream_writer *writer, struct bstream_writer **writerp);
+BSTREAM_API int bstream_writer_clone(const struct bstream_writer *writer,
+				     struct bstream_writer **writerp);
 
 /*
  * bstream_drain - waits until the reader has released every chunk claimed before the call, by
@@ -439,7 +450,8 @@ BSTREAM_API int bstream_reader_attach(int fd, struct bstream_reader **readerp);
 
 /* ---- The broker ----------------------------------------------------------------------------- */
 
-#define BSTREAM_SYSTEM   0x1u /* the machine's broker, not the user's; it is never started from here */
+#define BSTREAM_SYSTEM \
+	0x1u /* the machine's broker, not the user's; it is never started from here */
 #define BSTREAM_NO_START 0x2u /* do not start a broker when there is none */
 
 /*
@@ -533,8 +545,10 @@ BSTREAM_API int bstream_reader_stat(const struct bstream_reader *reader, struct 
  * Returns: the length of the whole text without the NUL. Does not fail.
  * Since: 0.1
  */
-BSTREAM_API int bstream_writer_describe(const struct bstream_writer *writer, char *buf, size_t size);
-BSTREAM_API int bstream_reader_describe(const struct bstream_reader *reader, char *buf, size_t size);
+BSTREAM_API int bstream_writer_describe(const struct bstream_writer *writer, char *buf,
+					size_t size);
+BSTREAM_API int bstream_reader_describe(const struct bstream_reader *reader, char *buf,
+					size_t size);
 
 /* bstream_version - the library's version, "0.1.0"; static. Since: 0.1 */
 BSTREAM_API const char *bstream_version(void);

@@ -24,7 +24,11 @@ struct lookout {
 static int lookout_init(struct lookout *l, const char *name, uint64_t deadline)
 {
 	struct bs_sight *s = &l->hold.sight;
-	uint32_t flags = BS_WANT_WRITE | (deadline == BSTREAM_DONT_WAIT ? 0 : BS_WANT_WAIT);
+	/* Peers may be on their way to a name that is still to come; chunks and ends are not: a stream
+	 * that is not there has nothing left to be read. */
+	bool comes = l->what == BSTREAM_WAIT_READER || l->what == BSTREAM_WAIT_WRITER;
+	bool patient = comes && deadline != BSTREAM_DONT_WAIT;
+	uint32_t flags = BS_WANT_WRITE | (patient ? BS_WANT_WAIT : 0);
 	int rc = bs_broker_ask(BS_REQ_LOOK, name, flags, deadline, &s->fd, NULL);
 
 	if (rc < 0)

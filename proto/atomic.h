@@ -19,6 +19,22 @@
 
 #include "proto/layout.h"
 
+/* ---- barriers ------------------------------------------------------------------------------- */
+
+/* What a Dekker needs on both sides (bs_barrier_heavy); on the hot one only where the stream has
+ * fences (bs_barrier_light). */
+static inline void fence_full(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Keeps the compiler from moving accesses; the processor is held to it by the other side's
+ * membarrier(2). */
+static inline void fence_compiler(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* ---- slots ---------------------------------------------------------------------------------- */
 
 /* Publish chunk @i. Pairs with slot_holds() in the reader: whoever sees the number sees the bytes. */

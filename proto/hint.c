@@ -17,7 +17,7 @@
 void bs_barrier_heavy(bool fences)
 {
 	/* The kernel cannot refuse it to one who has registered; the fence is for our own side. */
-	atomic_thread_fence(memory_order_seq_cst);
+	fence_full();
 	if (!fences)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
 }

@@ -17,9 +17,9 @@
 static inline void bs_barrier_light(bool fences)
 {
 	if (fences)
-		atomic_thread_fence(memory_order_seq_cst);
+		fence_full();
 	else
-		atomic_signal_fence(memory_order_seq_cst);
+		fence_compiler();
 }
 
 /* The cold side's: pays for both, by membarrier(2), or a real one where the stream has @fences. */
