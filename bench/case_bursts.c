@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * case_bursts.c - F: 100 chunks of 64 bytes, a pause, again. p50 and p99 are from the begin of a burst
- * to its first chunk's being read: what a wake-up takes. "waker" is what that write costs its writer.
+ * case_bursts.c - F: 100 chunks of 64 bytes, a pause, again. p50 and p99 are from the begin of a
+ * burst to its first chunk's being read: what a wake-up takes. "waker" is what that write costs
+ * its writer.
  */
 #include "bench/suite.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * case_crowded.c - E: eight pairs on the machine's CPUs, wherever the scheduler puts them. Rates are
- * of all pairs together.
+ * case_crowded.c - E: eight pairs on the machine's CPUs, wherever the scheduler puts them. Rates
+ * are of all pairs together.
  */
 #include "bench/suite.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * case_shell.c - G: a file from one program of the shell to another: bstreamctl write and read against
- * a FIFO with cat, pv and mbuffer.
+ * case_shell.c - G: a file from one program of the shell to another: bstreamctl write and read
+ * against a FIFO with cat, pv and mbuffer.
  *
- * The file is in memory (a memfd, which leaves nothing behind), and goes to /dev/null ("to null"), where only the way is measured,
- * or into another file in memory ("to file"), where it is compared each time. A way whose file is not
- * the same has no result for either.
+ * The file is in memory (a memfd, which leaves nothing behind), and goes to /dev/null ("to null"),
+ * where only the way is measured, or into another file in memory ("to file"), where it is compared
+ * each time. A way whose file is not the same has no result for either.
  */
 #include <errno.h>
 #include <signal.h>

@@ -2,8 +2,8 @@
 /*
  * load.c - foreign load, by /proc/stat: all that was busy less what was ours.
  *
- * /proc/stat counts in ticks of 10 ms and samples, so that a round of 200 ms on two CPUs is known to
- * some 5 %: enough to tell a compiler next door from silence.
+ * /proc/stat counts in ticks of 10 ms and samples, so that a round of 200 ms on two CPUs is known
+ * to some 5 %: enough to tell a compiler next door from silence.
  */
 #include "bench/load.h"
 

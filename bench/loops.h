@@ -2,9 +2,10 @@
 /*
  * loops.h - what the parties of a round do all the time: send, receive, answer.
  *
- * TRANSPORT_LOOPS(pipe) makes pipe_send(), pipe_receive() and so on of pipe_write() and pipe_read(),
- * and TRANSPORT_LOOP_OPS(pipe) puts them into a struct transport. Every transport does the same work
- * around its calls: a private buffer is numbered and written, read into another and checked.
+ * TRANSPORT_LOOPS(pipe) makes pipe_send(), pipe_receive() and so on of pipe_write() and
+ * pipe_read(), and TRANSPORT_LOOP_OPS(pipe) puts them into a struct transport. Every transport
+ * does the same work around its calls: a private buffer is numbered and written, read into another
+ * and checked.
  *
  * The number is put into a buffer some chunks before it is written (chunk_ahead): a copy that loads
  * 16 bytes of what was just stored as two times 8 waits for the stores to leave the core, and that

@@ -3,8 +3,8 @@
  * programs.c - finds bstreamd and bstreamctl and runs a private broker.
  *
  * In a build tree they are beside us: daemon/bstreamd and cli/bstreamctl, from the directory above
- * this program's (libtool may have put it one deeper). Installed, $PATH and the library's own idea of
- * where bstreamd is serve.
+ * this program's (libtool may have put it one deeper). Installed, $PATH and the library's own idea
+ * of where bstreamd is serve.
  */
 #include "bench/programs.h"
 

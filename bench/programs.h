@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * programs.h - bstreamd and bstreamctl, and a broker of the benchmark's own in a directory of its own,
- * so that the user's is neither disturbed nor measured.
+ * programs.h - bstreamd and bstreamctl, and a broker of the benchmark's own in a directory of its
+ * own, so that the user's is neither disturbed nor measured.
  */
 #ifndef BENCH_PROGRAMS_H
 #define BENCH_PROGRAMS_H

@@ -2,10 +2,10 @@
 /*
  * transport.h - what a way of carrying chunks has to provide. One file, transport_*.c, for each.
  *
- * open() and close() run in the process that holds the round and forks the parties; the attach calls
- * run in the party, which never comes back: what it holds goes with it, unless leave() is given.
- * The loops (loops.h) are compiled once for each transport, with its read and write inside them, so
- * that no transport pays for an indirect call and the bare ones are really bare.
+ * open() and close() run in the process that holds the round and forks the parties; the attach
+ * calls run in the party, which never comes back: what it holds goes with it, unless leave() is
+ * given. The loops (loops.h) are compiled once for each transport, with its read and write inside
+ * them, so that no transport pays for an indirect call and the bare ones are really bare.
  */
 #ifndef BENCH_TRANSPORT_H
 #define BENCH_TRANSPORT_H

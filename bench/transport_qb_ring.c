@@ -2,8 +2,8 @@
 /*
  * transport_qb_ring.c - libqb's ring buffer with its semaphore: one writer, one reader.
  *
- * Its reader sleeps. Its writer has nothing to sleep on: it is told that the ring is full, and tries
- * again, here with a look at the scheduler now and then.
+ * Its reader sleeps. Its writer has nothing to sleep on: it is told that the ring is full, and
+ * tries again, here with a look at the scheduler now and then.
  */
 #include <errno.h>
 #include <qb/qbrb.h>

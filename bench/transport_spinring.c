@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transport_spinring.c - a bare limit: a ring of 16 slots whose two sides spin, never sleep, and check
- * nothing. One writer, one reader, each slot's number beside its bytes.
+ * transport_spinring.c - a bare limit: a ring of 16 slots whose two sides spin, never sleep, and
+ * check nothing. One writer, one reader, each slot's number beside its bytes.
  */
 #include <errno.h>
 #include <stdlib.h>

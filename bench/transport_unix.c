@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transport_unix.c - AF_UNIX socket pairs: a stream, framed, and seqpacket, which keeps chunks apart
- * by itself.
+ * transport_unix.c - AF_UNIX socket pairs: a stream, framed, and seqpacket, which keeps chunks
+ * apart by itself.
  */
 #include <errno.h>
 #include <stdint.h>
