@@ -21,6 +21,7 @@ c_tests = \
 	tests/check_geometry \
 	tests/check_hint \
 	tests/check_items \
+	tests/check_name \
 	tests/check_options \
 	tests/check_pair \
 	tests/check_place \
@@ -30,6 +31,8 @@ c_tests = \
 	tests/check_stat \
 	tests/check_travel \
 	tests/check_verdict \
+	tests/check_view \
+	tests/check_wait \
 	tests/check_writer
 
 if HAVE_CHECK
@@ -65,6 +68,10 @@ tests_check_items_SOURCES = tests/check_items.c
 tests_check_items_CFLAGS = $(guard_cflags)
 tests_check_items_LDFLAGS = $(guard_ldflags)
 tests_check_items_LDADD = $(guard_libs)
+tests_check_name_SOURCES = tests/check_name.c
+tests_check_name_CFLAGS = $(guard_cflags)
+tests_check_name_LDFLAGS = $(guard_ldflags)
+tests_check_name_LDADD = $(guard_libs)
 tests_check_options_SOURCES = tests/check_options.c
 tests_check_options_CFLAGS = $(guard_cflags)
 tests_check_options_LDFLAGS = $(guard_ldflags)
@@ -101,6 +108,14 @@ tests_check_verdict_SOURCES = tests/check_verdict.c
 tests_check_verdict_CFLAGS = $(guard_cflags)
 tests_check_verdict_LDFLAGS = $(guard_ldflags)
 tests_check_verdict_LDADD = $(guard_libs)
+tests_check_view_SOURCES = tests/check_view.c
+tests_check_view_CFLAGS = $(guard_cflags)
+tests_check_view_LDFLAGS = $(guard_ldflags)
+tests_check_view_LDADD = $(guard_libs)
+tests_check_wait_SOURCES = tests/check_wait.c
+tests_check_wait_CFLAGS = $(guard_cflags)
+tests_check_wait_LDFLAGS = $(guard_ldflags)
+tests_check_wait_LDADD = $(guard_libs)
 tests_check_writer_SOURCES = tests/check_writer.c
 tests_check_writer_CFLAGS = $(guard_cflags)
 tests_check_writer_LDFLAGS = $(guard_ldflags)
