@@ -39,7 +39,7 @@ static const struct outcome outcomes[] = {
 	{ DOING_CREATE, EAGAIN, CODE_FAILURE, "the name comes and goes too quickly", "try again" },
 
 	{ DOING_OPEN_WRITER, ESHUTDOWN, CODE_TAKEN,
-	  "the stream has ended, its last writer closed it",
+	  "the stream has ended, its last writer has left",
 	  "make it with --keep=writers to write to it again later" },
 	{ DOING_OPEN_WRITER, EPIPE, CODE_READER_GONE, "the reader is gone",
 	  "bstreamctl rm removes the name for a new stream" },
