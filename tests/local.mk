@@ -121,6 +121,25 @@ tests_check_writer_CFLAGS = $(guard_cflags)
 tests_check_writer_LDFLAGS = $(guard_ldflags)
 tests_check_writer_LDADD = $(guard_libs)
 
+# stress/: long runs over few cells. BSTREAM_STRESS=10 makes them ten times as long.
+stress_tests = tests/stress/kills tests/stress/matrix tests/stress/mixes
+if HAVE_CHECK
+check_PROGRAMS += $(stress_tests)
+TESTS += $(stress_tests)
+endif
+tests_stress_kills_SOURCES = tests/stress/kills.c tests/stress/pump.c tests/stress/pump.h
+tests_stress_kills_CFLAGS = $(guard_cflags)
+tests_stress_kills_LDFLAGS = $(guard_ldflags)
+tests_stress_kills_LDADD = $(guard_libs)
+tests_stress_matrix_SOURCES = tests/stress/matrix.c tests/stress/pump.c tests/stress/pump.h
+tests_stress_matrix_CFLAGS = $(guard_cflags)
+tests_stress_matrix_LDFLAGS = $(guard_ldflags)
+tests_stress_matrix_LDADD = $(guard_libs)
+tests_stress_mixes_SOURCES = tests/stress/mixes.c tests/stress/pump.c tests/stress/pump.h
+tests_stress_mixes_CFLAGS = $(guard_cflags)
+tests_stress_mixes_LDFLAGS = $(guard_ldflags)
+tests_stress_mixes_LDADD = $(guard_libs)
+
 include tests/lint/local.mk
 include tests/examples/local.mk
 include tests/cli/local.mk
