@@ -63,7 +63,9 @@ const struct verb verb_wait = {
 	.name = "wait",
 	.args = "NAME --for=WHAT",
 	.help = "wait for something to be true of a stream",
-	.notes = "All but --for=exists need the name to exist when the wait begins.",
+	.notes =
+		"A reader and a writer are waited for at a name that does not exist yet, too; for empty\n"
+		"and end it must exist.",
 	.examples = { "bstreamctl wait logs --for=exists --timeout 5s",
 		      "bstreamctl wait logs --for=empty && echo all read" },
 	.operands = OPERANDS_NAME,

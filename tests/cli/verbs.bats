@@ -140,7 +140,7 @@ load setup
 }
 
 @test "a stream that does not exist is exit 3" {
-	for verb in "read --no-wait" "write --no-create" stat rm eof "wait --for=reader"; do
+	for verb in "read --no-wait" "write --no-create" stat rm eof "wait --for=empty" "wait --for=end"; do
 		# shellcheck disable=SC2086 # a verb and its option
 		run -3 ctl $verb nobody </dev/null
 		[[ $output == "bstreamctl: nobody: no such stream"* ]]
