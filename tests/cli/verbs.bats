@@ -256,6 +256,7 @@ load setup
 	ctl wait a --for=empty
 	start wait a --for=end
 	end=$pid
+	until_true grep -qsF /dev/shm/ "/proc/$end/maps" # it looks at the stream
 	exec 9>&-
 	finish "$end" 0
 	finish "$write" 0
