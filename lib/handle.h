@@ -30,7 +30,6 @@ struct bstream_writer {
 	uint64_t tail; /* lone: the next chunk; several: the last that was looked at */
 	uint64_t head_seen; /* the reader had released that many when last looked at */
 	uint64_t index; /* @tail % capacity */
-	uint64_t stride;
 	uint32_t capacity, chunk_max;
 	bool fences, lone, reserved;
 	uint16_t until_probe; /* writes until the clock is looked at */
@@ -39,7 +38,7 @@ struct bstream_writer {
 
 	/* the rest */
 	uint64_t claim; /* the chunk that is reserved */
-	uint32_t reserved_len;
+	uint32_t reserved_len, reserved_class;
 	uint32_t probe_stride;
 	uint64_t probed_ns; /* when the clock was looked at, coarse */
 	uint64_t asked_ns; /* when the kernel was asked for the reader, coarse */
@@ -54,7 +53,7 @@ struct bstream_reader {
 	struct bs_slot *slot; /* of chunk @head */
 	uint64_t head; /* the next chunk */
 	uint64_t index; /* @head % capacity */
-	uint64_t stride;
+	const unsigned char *chunk; /* the one found at @head: where it is, and how long */
 	uint32_t capacity, chunk_max;
 	bool fences, peeked;
 	uint32_t peeked_len;

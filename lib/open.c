@@ -87,7 +87,6 @@ static void writer_fill(struct bstream_writer *w, bool alone)
 	w->head_seen = head_look(s->g);
 	w->capacity = s->geo.capacity;
 	w->chunk_max = s->geo.chunk_max;
-	w->stride = s->geo.stride;
 	w->fences = s->geo.fences;
 	w->index = w->tail % w->capacity;
 	w->slot = bs_slot_at(w->g, &w->hold, w->index);
@@ -203,7 +202,6 @@ static void reader_fill(struct bstream_reader *r)
 	r->head = head_look(s->g);
 	r->capacity = s->geo.capacity;
 	r->chunk_max = s->geo.chunk_max;
-	r->stride = s->geo.stride;
 	r->fences = s->geo.fences;
 	r->index = r->head % r->capacity;
 	r->slot = bs_slot_at(r->g, &r->hold, r->index);

@@ -14,11 +14,10 @@ void bs_reader_advance(struct bstream_reader *r)
 	struct bs_space *space = &r->g->space;
 
 	r->head++;
+	r->slot++;
 	if (++r->index == r->capacity) {
 		r->index = 0;
 		r->slot = bs_slot_at(r->g, &r->hold, 0);
-	} else {
-		r->slot = (struct bs_slot *)((char *)r->slot + r->stride);
 	}
 	r->peeked = false;
 	head_release(r->g, r->head);
@@ -29,22 +28,29 @@ void bs_reader_advance(struct bstream_reader *r)
 		bs_watch_wake(&space->watch_at, &space->watch_gen);
 }
 
-/* What the slot holds. 1: a chunk, its length in r->peeked_len; 0: nothing of it is ever read, and
- * it was passed; -EPROTO. */
+static int slot_skip(struct bstream_reader *r, uint32_t peer_flags)
+{
+	if (peer_flags != BS_SLOT_SKIP)
+		return -EPROTO;
+	figure_store(&r->g->reader.skipped, figure_load(&r->g->reader.skipped) + 1);
+	bs_reader_advance(r);
+	return 0;
+}
+
+/* What the slot holds. 1: a chunk, at r->chunk; 0: nothing of it is ever read, and it was passed;
+ * -EPROTO. */
 static inline int slot_take(struct bstream_reader *r)
 {
+	const struct bs_geometry *geo = &r->hold.sight.geo;
 	uint32_t peer_len = slot_load_len(r->slot);
 	uint32_t peer_flags = slot_load_flags(r->slot);
+	uint32_t peer_class = peer_flags >> BS_SLOT_CLASS_AT;
 
-	if (bs_unlikely(peer_flags != 0)) {
-		if (peer_flags != BS_SLOT_SKIP)
-			return -EPROTO;
-		figure_store(&r->g->reader.skipped, figure_load(&r->g->reader.skipped) + 1);
-		bs_reader_advance(r);
-		return 0;
-	}
-	if (bs_unlikely(peer_len > r->chunk_max))
+	if (bs_unlikely((peer_flags & BS_SLOT_MARKS) != 0))
+		return slot_skip(r, peer_flags);
+	if (bs_unlikely(peer_class >= geo->n_bodies || peer_len > geo->body[peer_class].size))
 		return -EPROTO;
+	r->chunk = bs_segment_bytes(r->g, geo, r->index, peer_class);
 	r->peeked_len = peer_len;
 	return 1;
 }
@@ -86,7 +92,7 @@ int bstream_read(struct bstream_reader *r, void *buf, size_t size, size_t *lenp,
 	if (bs_unlikely(r->peeked_len > size))
 		return -EMSGSIZE;
 	if (r->peeked_len > 0)
-		memcpy(buf, r->slot->bytes, r->peeked_len);
+		memcpy(buf, r->chunk, r->peeked_len);
 	chunk_done(r);
 	return 1;
 }
@@ -98,7 +104,7 @@ int bstream_peek(struct bstream_reader *r, const void **chunkp, size_t *lenp, ui
 	if (bs_unlikely(rc != 1))
 		return rc;
 	r->peeked = true;
-	*chunkp = r->slot->bytes;
+	*chunkp = r->chunk;
 	*lenp = r->peeked_len;
 	return 1;
 }

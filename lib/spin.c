@@ -61,13 +61,14 @@ void bs_spin_slept(struct bs_spin *spin, uint64_t slept_ns)
 
 #define AWAY_FIRST_NS 100u
 #define AWAY_MAX_NS   2000u
+#define RUN_TOP	      64u /* chunks: more is not worth the delay */
 #define TRY_FIRST     16u
 #define TRY_RAREST    1024u
 
 void bs_pace_init(struct bs_pace *pace, uint32_t capacity)
 {
 	*pace = (struct bs_pace){ .until_try = TRY_FIRST, .try_every = TRY_FIRST };
-	pace->run_min = capacity / 8 < 3 ? 3 : capacity / 8 > 64 ? 64 : capacity / 8;
+	pace->run_min = capacity / 8 < 3 ? 3 : capacity / 8 > RUN_TOP ? RUN_TOP : capacity / 8;
 	pace->run_max = capacity / 2;
 }
 

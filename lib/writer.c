@@ -152,20 +152,25 @@ static inline void figures_count(struct bstream_writer *w, uint32_t len)
 static inline void writer_step(struct bstream_writer *w)
 {
 	w->tail++;
+	w->slot++;
 	if (++w->index == w->capacity) {
 		w->index = 0;
 		w->slot = bs_slot_at(w->g, &w->hold, 0);
-	} else {
-		w->slot = (struct bs_slot *)((char *)w->slot + w->stride);
 	}
 }
 
-/* Publish what was claimed by claim(). */
-static inline void publish(struct bstream_writer *w, uint32_t len)
+/* Where the bytes of the claimed chunk go, if it is of class @c. */
+static inline unsigned char *body(struct bstream_writer *w, uint32_t c)
+{
+	return bs_segment_bytes(w->g, &w->hold.sight.geo, w->index, c);
+}
+
+/* Publish what was claimed by claim() and filled in at body(@c). */
+static inline void publish(struct bstream_writer *w, uint32_t len, uint32_t c)
 {
 	uint64_t t = w->tail;
 
-	slot_store_len(w->slot, len, 0);
+	slot_store_len(w->slot, len, c << BS_SLOT_CLASS_AT);
 	slot_publish(w->slot, t);
 	if (w->lone) {
 		tail_store(w->g, t + 1);
@@ -197,9 +202,10 @@ int bstream_write(struct bstream_writer *w, const void *buf, size_t len, uint64_
 	rc = claim(w, deadline);
 	if (bs_unlikely(rc < 0))
 		return rc;
+	uint32_t c = bs_geometry_class(&w->hold.sight.geo, len);
 	if (len > 0)
-		memcpy(w->slot->bytes, buf, len);
-	publish(w, (uint32_t)len);
+		memcpy(body(w, c), buf, len);
+	publish(w, (uint32_t)len, c);
 	return 0;
 }
 
@@ -218,13 +224,14 @@ int bstream_writev(struct bstream_writer *w, const struct iovec *iov, int n, uin
 	rc = claim(w, deadline);
 	if (rc < 0)
 		return rc;
-	unsigned char *to = w->slot->bytes;
+	uint32_t c = bs_geometry_class(&w->hold.sight.geo, len);
+	unsigned char *to = body(w, c);
 	for (int i = 0; i < n; i++) {
 		if (iov[i].iov_len > 0)
 			memcpy(to, iov[i].iov_base, iov[i].iov_len);
 		to += iov[i].iov_len;
 	}
-	publish(w, (uint32_t)len);
+	publish(w, (uint32_t)len, c);
 	return 0;
 }
 
@@ -249,7 +256,8 @@ int bstream_reserve(struct bstream_writer *w, size_t len, void **spanp, uint64_t
 	}
 	w->reserved = true;
 	w->reserved_len = (uint32_t)len;
-	*spanp = w->slot->bytes;
+	w->reserved_class = bs_geometry_class(&w->hold.sight.geo, len);
+	*spanp = body(w, w->reserved_class);
 	return 0;
 }
 
@@ -279,7 +287,8 @@ int bstream_commit(struct bstream_writer *w, size_t len)
 		reservation_publish(w, 0, BS_SLOT_SKIP);
 		return -EPIPE;
 	}
-	reservation_publish(w, (uint32_t)len, 0);
+	/* The class of what was reserved, though less may have been written there. */
+	reservation_publish(w, (uint32_t)len, w->reserved_class << BS_SLOT_CLASS_AT);
 	return 0;
 }
 

@@ -13,6 +13,35 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 	return (n + to - 1) / to * to;
 }
 
+/* Place the bodies of each class behind the slots. Returns where they end: at most
+ * 2^24 * (2^30 + 2^13), so that nothing overflows. */
+static uint64_t bodies_place(struct bs_geometry *geo)
+{
+	static const uint32_t sizes[] = BS_BODY_SIZES;
+	uint64_t at = geo->slots_at + (uint64_t)geo->capacity * sizeof(struct bs_slot);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && sizes[i] < geo->chunk_max; i++)
+		geo->body[n++].size = sizes[i];
+	geo->body[n++].size = geo->chunk_max;
+	geo->n_bodies = n;
+	for (uint32_t c = 0; c < n; c++) {
+		struct bs_body *body = &geo->body[c];
+
+		if (c == 0 && body->size <= BS_SLOT_INLINE) {
+			body->at = geo->slots_at + offsetof(struct bs_slot, bytes);
+			body->stride = sizeof(struct bs_slot);
+			continue;
+		}
+		body->at = at;
+		body->stride = round_up(body->size, BS_CACHE_LINE);
+		if (body->stride > BS_PAGE && body->stride % BS_PAGE == 0)
+			body->stride += BS_BODY_SKEW;
+		at += body->stride * geo->capacity;
+	}
+	return at;
+}
+
 int bs_geometry_init(struct bs_geometry *geo, uint32_t capacity, uint32_t chunk_max,
 		     uint32_t max_writers, uint32_t flags, uint32_t keep)
 {
@@ -35,12 +64,10 @@ int bs_geometry_init(struct bs_geometry *geo, uint32_t capacity, uint32_t chunk_
 		.keep = keep,
 		.fences = (flags & BS_FLAG_FENCES) != 0,
 	};
-	geo->stride = round_up(sizeof(struct bs_slot) + chunk_max, BS_CACHE_LINE);
 	geo->slots_at = round_up(sizeof(struct bs_segment) +
 					 (uint64_t)max_writers * sizeof(struct bs_writer_line),
 				 BS_PAGE);
-	/* at most 2^24 * (2^30 + 2^7): no overflow */
-	geo->size = round_up(geo->slots_at + geo->stride * capacity, BS_PAGE);
+	geo->size = round_up(bodies_place(geo), BS_PAGE);
 	return geo->size <= BS_SEGMENT_LIMIT ? 0 : -EINVAL;
 }
 

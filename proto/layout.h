@@ -5,7 +5,8 @@
  *	0	struct bs_header: geometry and name, written once by the creator
  *	512	one cache line for each kind of party that writes: verdicts, tail, head, reader, …
  *	1024	max_writers lines of struct bs_writer_line
- *	…	capacity slots from the next page on, slot_stride bytes apart
+ *	…	capacity slots of one cache line from the next page on: a small chunk is in its slot
+ *	…	bodies of larger chunks: for each size class, one for each slot
  *
  * Everything here can be written by a peer at any time. Geometry is copied out and checked once, at
  * attach (geometry.h); every other word is loaded once, by an operation of atomic.h, into a
@@ -186,14 +187,29 @@ struct bs_segment {
 	struct bs_writer_line writers[]; /* then, from the next page on, the slots */
 };
 
+/*
+ * A slot is one cache line. A chunk of up to 48 bytes is in it; a larger one is in the slot's body of
+ * the smallest class that fits, so that chunks of a size lie side by side however large chunk_max
+ * is, and streams of them are what the prefetcher likes. The last class is chunk_max.
+ */
+#define BS_SLOT_INLINE	48u
+#define BS_BODY_CLASSES 5u
+#define BS_BODY_SIZES                           \
+	{                                       \
+		BS_SLOT_INLINE, 256, 1024, 4096 \
+	} /* and chunk_max */
+#define BS_BODY_SKEW BS_CACHE_LINE /* added where bodies would start at the same cache sets */
+
 /* bs_slot.flags */
-#define BS_SLOT_SKIP 0x1u /* cancelled: nothing of it is ever read */
+#define BS_SLOT_SKIP	 0x1u /* cancelled: nothing of it is ever read; no other bit is set */
+#define BS_SLOT_MARKS	 0xffu /* the bits below the class; a chunk has none */
+#define BS_SLOT_CLASS_AT 8 /* the class of the body, from this bit on */
 
 struct bs_slot {
-	_Atomic uint64_t seq; /* i + 1: it holds chunk i */
+	alignas(BS_CACHE_LINE) _Atomic uint64_t seq; /* i + 1: it holds chunk i */
 	_Atomic uint32_t len;
 	_Atomic uint32_t flags;
-	unsigned char bytes[];
+	unsigned char bytes[BS_SLOT_INLINE];
 };
 
 static_assert(sizeof(struct bs_header) <= 512, "the header has 512 bytes");
@@ -214,6 +230,7 @@ static_assert(offsetof(struct bs_items, sem) == 16 && sizeof(struct bs_items) ==
 static_assert(offsetof(struct bs_space, sem) == 24 && sizeof(struct bs_space) == BS_CACHE_LINE,
 	      "a sem_t has 32 bytes");
 static_assert(offsetof(struct bs_slot, bytes) == 16, "a chunk of 48 bytes is one line");
+static_assert(sizeof(struct bs_slot) == BS_CACHE_LINE, "a slot is one line");
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "no lock in shared memory");
 
 #endif

@@ -135,6 +135,7 @@ int bs_segment_new_linkable(const struct bs_geometry *geo, const struct bs_segme
 	}
 	if (fd < 0)
 		return fd;
+	fchmod(fd, 0600); /* whatever the umask took: the broker has to open it too */
 	fd = segment_fill(fd, geo, spec);
 	if (fd < 0 && tmp_name[0] != '\0') {
 		char path[80];

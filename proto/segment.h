@@ -36,7 +36,14 @@ void bs_segment_unmap(struct bs_segment *g, uint64_t len);
 static inline struct bs_slot *bs_segment_slot(struct bs_segment *g, const struct bs_geometry *geo,
 					      uint64_t index)
 {
-	return (struct bs_slot *)((char *)g + geo->slots_at + index * geo->stride);
+	return (struct bs_slot *)((char *)g + geo->slots_at) + index;
+}
+
+/* Where the bytes of a chunk of class @c are, in slot number @index. */
+static inline unsigned char *bs_segment_bytes(struct bs_segment *g, const struct bs_geometry *geo,
+					      uint64_t index, uint32_t c)
+{
+	return (unsigned char *)g + geo->body[c].at + index * geo->body[c].stride;
 }
 
 #endif

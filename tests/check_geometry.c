@@ -25,17 +25,45 @@ START_TEST(slots_are_whole_cache_lines_behind_the_writers_lines)
 	struct bs_geometry geo;
 
 	GIVES(bs_geometry_init(&geo, 16, 65536, 64, 0, 0), 0);
-	GIVES(geo.stride, 65600);
 	GIVES(geo.slots_at, 8192); /* 1024 and 64 lines of 64, up to a page */
 	GIVES(geo.size % BS_PAGE, 0);
-	MUST(geo.size >= geo.slots_at + 16 * geo.stride);
 	GIVES(bs_geometry_init(&geo, 1, 48, 1, 0, 0), 0);
-	GIVES(geo.stride, 64);
 	GIVES(geo.slots_at, 4096);
 	GIVES(geo.size, 8192);
 	GIVES(bs_geometry_init(&geo, 1, 49, 4096, 0, 0), 0);
-	GIVES(geo.stride, 128);
 	GIVES(geo.slots_at, 4096 + 4096 * 64);
+}
+END_TEST
+
+START_TEST(a_chunk_is_in_its_slot_or_in_the_smallest_body_that_fits)
+{
+	static const uint32_t sizes[] = { 48, 256, 1024, 4096, 65536 };
+	static const uint64_t strides[] = { 64, 256, 1024, 4096, 65600 };
+	struct bs_geometry geo;
+	uint64_t end;
+
+	GIVES(bs_geometry_init(&geo, 16, 65536, 64, 0, 0), 0);
+	GIVES(geo.n_bodies, 5);
+	end = geo.slots_at + 16 * sizeof(struct bs_slot);
+	GIVES(geo.body[0].at, geo.slots_at + 16);
+	for (uint32_t c = 0; c < 5; c++) {
+		GIVES(geo.body[c].size, sizes[c]);
+		GIVES(geo.body[c].stride, strides[c]);
+		GIVES(bs_geometry_class(&geo, sizes[c]), c);
+		GIVES(bs_geometry_class(&geo, c > 0 ? sizes[c - 1] + 1 : 0), c);
+		if (c == 0)
+			continue;
+		GIVES(geo.body[c].at, end); /* none overlaps another */
+		end += 16 * geo.body[c].stride;
+	}
+	MUST(geo.size >= end);
+	GIVES(bs_geometry_init(&geo, 4, 49, 1, 0, 0), 0);
+	GIVES(geo.n_bodies, 2);
+	GIVES(geo.body[1].size, 49);
+	GIVES(geo.body[1].stride, 64);
+	GIVES(bs_geometry_init(&geo, 4, 7, 1, 0, 0), 0);
+	GIVES(geo.n_bodies, 1);
+	GIVES(geo.body[0].size, 7);
 }
 END_TEST
 
@@ -75,7 +103,7 @@ START_TEST(a_true_header_is_believed)
 	GIVES(bs_geometry_init(&geo, 3, 100, 5, BS_FLAG_FENCES, BS_KEEP_READER), 0);
 	h = header_of(&geo);
 	GIVES(bs_geometry_check(&copy, &h, geo.size), 0);
-	MUST(copy.size == geo.size && copy.stride == geo.stride && copy.fences);
+	MUST(copy.size == geo.size && copy.n_bodies == geo.n_bodies && copy.fences);
 	GIVES(copy.keep, BS_KEEP_READER);
 	GIVES(bs_geometry_check(&copy, &h, geo.size + 1), 0); /* larger is no harm */
 	h.name[0] = '\0';
@@ -150,6 +178,7 @@ int main(void)
 {
 	const struct guard_case cases[] = {
 		ONCE(slots_are_whole_cache_lines_behind_the_writers_lines),
+		ONCE(a_chunk_is_in_its_slot_or_in_the_smallest_body_that_fits),
 		ONCE(capacity_zero_is_one),
 		ONCE(limits_are_held),
 		ONCE(a_true_header_is_believed),

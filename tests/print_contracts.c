@@ -22,6 +22,16 @@ static void print_field(const char *name, size_t at, size_t size)
 	printf("    %-28s %5zu %5zu\n", name, at, size);
 }
 
+static void body_sizes(void)
+{
+	static const uint32_t sizes[] = BS_BODY_SIZES;
+
+	printf("%-32s", "BS_BODY_SIZES");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		printf(" %u", sizes[i]);
+	printf("\n");
+}
+
 static void layout_numbers(void)
 {
 	printf("%-32s \"%s\"\n", "BS_LAYOUT_MAGIC", BS_LAYOUT_MAGIC);
@@ -41,7 +51,13 @@ static void layout_numbers(void)
 	NUMBER(BS_FLAG_KNOWN);
 	NUMBER(BS_KEEP_READER);
 	NUMBER(BS_KEEP_WRITERS);
+	NUMBER(BS_SLOT_INLINE);
+	NUMBER(BS_BODY_CLASSES);
+	body_sizes();
+	NUMBER(BS_BODY_SKEW);
 	NUMBER(BS_SLOT_SKIP);
+	NUMBER(BS_SLOT_MARKS);
+	NUMBER(BS_SLOT_CLASS_AT);
 	NUMBER(BS_WAITS_NOT);
 	NUMBER(BS_WAITS_ITEMS);
 	NUMBER(BS_WAITS_ROOM);
@@ -113,6 +129,7 @@ static void layout_lines(void)
 	FIELD(bs_space, poll);
 	FIELD(bs_space, watch_gen);
 	FIELD(bs_space, sem);
+	FIELD(bs_space, sleepers);
 	SIZE(bs_totals);
 	FIELD(bs_totals, chunks);
 	FIELD(bs_totals, bytes);
@@ -163,7 +180,7 @@ static void layout_segment(void)
 	FIELD(bs_slot, seq);
 	FIELD(bs_slot, len);
 	FIELD(bs_slot, flags);
-	TAIL(bs_slot, bytes);
+	FIELD(bs_slot, bytes);
 }
 
 static void wire_numbers(void)
