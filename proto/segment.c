@@ -189,8 +189,11 @@ static struct bs_segment *map_anew(int fd, uint64_t len, bool write)
 #endif
 
 #ifdef SHARE_MAPPINGS
-/* One mapping of a segment for the whole process, as far as the first wants it. */
+/* One mapping of a segment for the whole process, as far as the first wants it. It is made through
+ * a description of its own, which is no end: it outlives the end that asked for it. */
 #include <pthread.h>
+
+#include "proto/end.h"
 
 struct shared_mapping {
 	struct shared_mapping *next;
@@ -214,6 +217,21 @@ static struct shared_mapping *mapping_find(const struct stat *st, uint64_t len)
 	return NULL;
 }
 
+static struct bs_segment *map_as_no_end(int fd, uint64_t len)
+{
+	int fresh = bs_end_reopen(fd, O_RDWR);
+
+	if (fresh < 0) {
+		errno = -fresh;
+		return NULL;
+	}
+	struct bs_segment *g = map_anew(fresh, len, true);
+	int saved = errno;
+	close(fresh);
+	errno = saved;
+	return g;
+}
+
 struct bs_segment *bs_segment_map(int fd, uint64_t len, bool write)
 {
 	struct stat st;
@@ -223,7 +241,7 @@ struct bs_segment *bs_segment_map(int fd, uint64_t len, bool write)
 		return map_anew(fd, len, write);
 	pthread_mutex_lock(&mappings_lock);
 	struct shared_mapping *m = mapping_find(&st, len);
-	if (m == NULL && (g = map_anew(fd, len, write)) != NULL) {
+	if (m == NULL && (g = map_as_no_end(fd, len)) != NULL) {
 		m = calloc(1, sizeof(*m));
 		if (m != NULL) {
 			*m = (struct shared_mapping){ mappings, getpid(), st.st_dev, st.st_ino,
