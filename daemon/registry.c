@@ -105,14 +105,26 @@ void registry_unname(struct registry *r, struct stream *s)
 	s->file[0] = '\0';
 }
 
+static void registry_unwatch(struct registry *r, struct stream *s)
+{
+	if (s->watch < 0)
+		return;
+	sorted_drop(&r->watches, &s->watch);
+	inotify_rm_watch(r->inotify, s->watch); /* gone already if the kernel took it */
+	s->watch = -1;
+}
+
+void registry_watch_nameless(struct registry *r, struct stream *s)
+{
+	registry_unwatch(r, s);
+	registry_watch(r, s);
+}
+
 void registry_forget(struct registry *r, struct stream *s)
 {
 	registry_unname(r, s);
 	watch_settle(r, s);
-	if (s->watch >= 0) {
-		sorted_drop(&r->watches, &s->watch);
-		inotify_rm_watch(r->inotify, s->watch);
-	}
+	registry_unwatch(r, s);
 	r->bytes -= s->sight.geo.size;
 	r->n_streams--;
 	stream_free(s);

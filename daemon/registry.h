@@ -35,6 +35,11 @@ int registry_take(struct registry *r, struct stream *s);
 /* Take the name away, and the file with it. The stream stays while it has ends. */
 void registry_unname(struct registry *r, struct stream *s);
 
+/* Watch it anew after its file was unlinked: the kernel takes a watch away with an inode's last
+ * name, even if the inode lives on, where that name was given to a file made without one. What
+ * happened in between is seen by the look that has to follow. */
+void registry_watch_nameless(struct registry *r, struct stream *s);
+
 /* Forget it altogether: its name, its file, and itself. */
 void registry_forget(struct registry *r, struct stream *s);
 

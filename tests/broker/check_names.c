@@ -296,6 +296,29 @@ START_TEST(the_broker_hears_of_a_writers_death)
 }
 END_TEST
 
+static uint64_t n_bytes(void)
+{
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+
+	GIVES(bstream_broker_stat(&stat), 0);
+	return stat.bytes;
+}
+
+START_TEST(a_removed_stream_is_let_go_with_its_last_end)
+{
+	struct bstream_writer *w;
+
+	GIVES(bstream_create("s", NULL), 0);
+	GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w), 0);
+	MUST(n_bytes() > 0);
+	GIVES(bstream_remove("s"), 0);
+	MUST(n_bytes() > 0); /* the writer has it still */
+	GIVES(bstream_write(w, "x", 1, BSTREAM_DONT_WAIT), -EPIPE);
+	bstream_writer_close(w);
+	UNTIL(n_bytes() == 0);
+}
+END_TEST
+
 START_TEST(a_removed_stream_works_on_and_its_name_is_free)
 {
 	struct bstream_reader *r, *r2;
@@ -529,6 +552,7 @@ int main(void)
 		ONCE(an_end_that_was_never_received_is_free_again),
 		ONCE(the_broker_hears_of_a_readers_death),
 		ONCE(the_broker_hears_of_a_writers_death),
+		ONCE(a_removed_stream_is_let_go_with_its_last_end),
 		ONCE(a_removed_stream_works_on_and_its_name_is_free),
 		ONCE(the_next_broker_finds_what_is_left_and_collects_what_is_over),
 		ONCE(a_broker_stands_for_the_streams_it_watches),
