@@ -136,20 +136,97 @@ START_TEST(chunks_of_every_size_arrive_as_they_were)
 }
 END_TEST
 
+/* The sizes at which a chunk goes to another place, from both sides, and all of them in one slot. */
+START_TEST(chunks_at_the_edge_of_a_size_class_arrive_whole)
+{
+	static const size_t edges[] = { 0,   1,	   47,	 48,   49,   255,  256,
+					257, 1023, 1024, 1025, 4095, 4096, 4097 };
+	static unsigned char out[4097], in[4097];
+	static const uint32_t most[] = { 1, 48, 49, 256, 257, 1024, 4096, 4097 };
+	uint32_t chunk_max = most[_i];
+
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (unsigned char)(i * 13 + 1);
+	guard_pair(1 + (uint32_t)_i % 3, chunk_max, &w, &r);
+	for (size_t e = 0; e < 3 * sizeof(edges) / sizeof(edges[0]); e++) {
+		size_t len = edges[e * 5 % (sizeof(edges) / sizeof(edges[0]))], got = 0;
+
+		if (len > chunk_max) {
+			GIVES(bstream_write(w, out, len, BSTREAM_DONT_WAIT), -EMSGSIZE);
+			continue;
+		}
+		memset(in, 0, sizeof(in));
+		GIVES(bstream_write(w, out, len, BSTREAM_DONT_WAIT), 0);
+		GIVES(bstream_read(r, in, sizeof(in), &got, BSTREAM_DONT_WAIT), 1);
+		MUST(got == len && memcmp(in, out, len) == 0);
+		void *span;
+		const void *chunk;
+		GIVES(bstream_reserve(w, chunk_max, &span, BSTREAM_DONT_WAIT), 0);
+		memcpy(span, out, len); /* less than was reserved, and so of a smaller class */
+		GIVES(bstream_commit(w, len), 0);
+		GIVES(bstream_peek(r, &chunk, &got, BSTREAM_DONT_WAIT), 1);
+		MUST(got == len && memcmp(chunk, out, len) == 0);
+		GIVES(bstream_release(r), 0);
+	}
+	close_all();
+}
+END_TEST
+
+/* All that is in flight at once is in different places. */
+START_TEST(chunks_in_flight_do_not_touch_each_other)
+{
+	static unsigned char out[5000], in[5000];
+	size_t len;
+
+	guard_pair(16, 5000, &w, &r);
+	for (unsigned round = 0; round < 40; round++) {
+		for (unsigned i = 0; i < 16; i++) {
+			memset(out, (int)(round * 16 + i), sizeof(out));
+			GIVES(bstream_write(w, out, (round * 16 + i) * 97 % 5001,
+					    BSTREAM_DONT_WAIT),
+			      0);
+		}
+		for (unsigned i = 0; i < 16; i++) {
+			memset(out, (int)(round * 16 + i), sizeof(out));
+			GIVES(bstream_read(r, in, sizeof(in), &len, BSTREAM_DONT_WAIT), 1);
+			MUST(len == (round * 16 + i) * 97 % 5001 && memcmp(in, out, len) == 0);
+		}
+	}
+	close_all();
+}
+END_TEST
+
 /* ---- what a peer may have written ----------------------------------------------------------- */
 
-START_TEST(a_length_beyond_chunk_max_is_corrupt)
+START_TEST(a_length_or_a_class_beyond_bounds_is_corrupt)
 {
+	static const struct {
+		uint32_t len, flags;
+	} rows[] = {
+		{ 49, 0 }, /* more than a slot holds */
+		{ UINT32_MAX, 0 },
+		{ 101, 1u << BS_SLOT_CLASS_AT }, /* more than chunk_max, in the last class */
+		{ 1, 2u << BS_SLOT_CLASS_AT }, /* a class that this stream has not */
+		{ 1, UINT32_MAX & ~BS_SLOT_MARKS },
+		{ 1, 0x80 }, /* marks that nobody knows */
+		{ 0, BS_SLOT_SKIP | 1u << BS_SLOT_CLASS_AT },
+		{ 0, BS_SLOT_SKIP | 0x2 },
+	};
+	struct bs_slot *slot;
 	size_t len = 77;
-	char buf[64];
+	char buf[200];
 
-	guard_pair(2, 16, &w, &r);
+	guard_pair(2, 100, &w, &r);
 	SAY(w, "a");
-	slot_store_len(bs_segment_slot(w->g, &w->hold.sight.geo, 0), 17, 0);
-	GIVES(bstream_read(r, buf, sizeof(buf), &len, BSTREAM_FOREVER), -EPROTO);
-	slot_store_len(bs_segment_slot(w->g, &w->hold.sight.geo, 0), 1, 0x80);
-	GIVES(bstream_read(r, buf, sizeof(buf), &len, BSTREAM_FOREVER), -EPROTO);
+	slot = bs_segment_slot(w->g, &w->hold.sight.geo, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		slot_store_len(slot, rows[i].len, rows[i].flags);
+		GIVES(bstream_read(r, buf, sizeof(buf), &len, BSTREAM_FOREVER), -EPROTO);
+		GIVES(bstream_release(r), -EINVAL);
+	}
 	GIVES(len, 77);
+	slot_store_len(slot, 1, 0);
+	HEAR(r, "a");
 	close_all();
 }
 END_TEST
@@ -190,7 +267,9 @@ int main(void)
 		ONCE(a_release_wants_a_peek),
 		ONCE(the_end_is_sticky_and_touches_nothing),
 		ONCE(chunks_of_every_size_arrive_as_they_were),
-		ONCE(a_length_beyond_chunk_max_is_corrupt),
+		N_WAYS(chunks_at_the_edge_of_a_size_class_arrive_whole, 8),
+		ONCE(chunks_in_flight_do_not_touch_each_other),
+		ONCE(a_length_or_a_class_beyond_bounds_is_corrupt),
 		ONCE(a_tail_that_cannot_be_is_corrupt),
 		ONCE(a_head_that_cannot_be_is_corrupt),
 	};
