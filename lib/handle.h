@@ -31,7 +31,9 @@ struct bstream_writer {
 	uint64_t head_seen; /* the reader had released that many when last looked at */
 	uint64_t index; /* @tail % capacity */
 	uint32_t capacity, chunk_max;
-	bool fences, lone, reserved;
+	bool fences; /* the stream's: in place of any membarrier */
+	bool fencing; /* before a look at the reader's hint: the stream's, or its peer sleeps often */
+	bool lone, reserved;
 	uint16_t until_probe; /* writes until the clock is looked at */
 	uint64_t chunks, bytes; /* through this end */
 	uint64_t fork_stamp;
@@ -42,7 +44,9 @@ struct bstream_writer {
 	uint32_t probe_stride;
 	uint64_t probed_ns; /* when the clock was looked at, coarse */
 	uint64_t asked_ns; /* when the kernel was asked for the reader, coarse */
+	uint64_t woke_at; /* chunks of this end when it last woke the reader */
 	uint32_t place;
+	uint32_t late_after, late_every; /* waits until it asks to be woken late again */
 	struct bs_spin spin;
 	struct bs_pace pace;
 	struct bs_hold hold;
@@ -55,11 +59,13 @@ struct bstream_reader {
 	uint64_t index; /* @head % capacity */
 	const unsigned char *chunk; /* the one found at @head: where it is, and how long */
 	uint32_t capacity, chunk_max;
-	bool fences, peeked;
+	bool fences, fencing; /* as the writer's */
+	bool peeked;
 	uint32_t peeked_len;
 	uint64_t chunks, bytes;
 	uint64_t fork_stamp;
 
+	uint64_t woke_at; /* head when it last woke a writer */
 	int end; /* 1: not yet; 0 or -ECONNRESET: sticky */
 	struct bs_spin spin;
 	struct bs_pace pace;
@@ -84,6 +90,11 @@ uint64_t bs_slice_end(const struct bs_hold *hold, uint64_t now, uint64_t deadlin
 
 /* room.c: waiting for a free slot, cold. 0: look again; -EPIPE, -EAGAIN, -ETIMEDOUT, -EPROTO. */
 int bs_room_await(struct bstream_writer *w, uint64_t deadline);
+
+/* Wake-ups closer than this many chunks: fences cost less than the sleeper's heavy barriers. Farther
+ * apart than the other: they do not any more. */
+#define BS_FENCING_ON  128u
+#define BS_FENCING_OFF 512u
 
 /* room.c: the reader may have died without anybody having said so: ask, now and then. */
 int bs_reader_probe(struct bstream_writer *w);

@@ -107,7 +107,9 @@ static int items_sleep(struct bstream_reader *r, uint64_t now, uint64_t deadline
 	struct bs_items *items = &r->g->items;
 
 	hint_raise(&items->wake_at, r->head + 1);
-	bs_barrier_heavy(r->fences); /* Dekker with items_wake() in writer.c */
+	fence_full();
+	/* Dekker with items_wake() in writer.c */
+	bs_barrier_heavy(r->fences || bs_writers_fence(&r->hold.sight));
 	int rc = items_news(r);
 	if (rc != 0) {
 		hint_take(&items->wake_at); /* nobody else sleeps here: spare the next post */

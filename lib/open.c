@@ -87,13 +87,15 @@ static void writer_fill(struct bstream_writer *w, bool alone)
 	w->head_seen = head_look(s->g);
 	w->capacity = s->geo.capacity;
 	w->chunk_max = s->geo.chunk_max;
-	w->fences = s->geo.fences;
+	w->fences = w->fencing = s->geo.fences;
 	w->index = w->tail % w->capacity;
 	w->slot = bs_slot_at(w->g, &w->hold, w->index);
 	w->lone = alone;
 	w->until_probe = 1;
 	w->chunks = figure_load(&w->line->chunks);
 	w->bytes = figure_load(&w->line->bytes);
+	w->woke_at = w->chunks;
+	w->late_after = w->late_every = 1;
 	bs_spin_init(&w->spin);
 	bs_pace_init(&w->pace, w->capacity);
 }
@@ -202,7 +204,8 @@ static void reader_fill(struct bstream_reader *r)
 	r->head = head_look(s->g);
 	r->capacity = s->geo.capacity;
 	r->chunk_max = s->geo.chunk_max;
-	r->fences = s->geo.fences;
+	r->fences = r->fencing = s->geo.fences;
+	r->woke_at = r->head;
 	r->index = r->head % r->capacity;
 	r->slot = bs_slot_at(r->g, &r->hold, r->index);
 	r->chunks = figure_load(&s->g->reader.chunks);
@@ -235,6 +238,7 @@ static int reader_settle(struct bstream_reader *r, enum bs_origin origin)
 	const struct bs_sight *s = &r->hold.sight;
 	struct bs_reader_line *l = &s->g->reader;
 
+	fencing_store(&s->g->head.fencing, false); /* we do not yet; wake_all below has the look */
 	if (origin == BS_TRAVELLED) {
 		int rc = reader_arrive(s);
 		if (rc < 0)
@@ -253,7 +257,7 @@ static int reader_settle(struct bstream_reader *r, enum bs_origin origin)
 	figure_store(&l->uid, (uint32_t)getuid());
 	figure_store(&l->waits_for, BS_WAITS_NOT);
 	reader_fill(r);
-	bs_verdict_wake_watch(s);
+	bs_verdict_wake_all(s);
 	return 0;
 }
 

@@ -9,6 +9,26 @@
 
 #include "lib/handle.h"
 
+/* As in writer.c: a real fence before the look at hints, while writers sleep often. */
+static __attribute__((noinline)) void space_fence(struct bstream_reader *r)
+{
+	if (!r->fences && r->head - r->woke_at > BS_FENCING_OFF) {
+		r->fencing = false;
+		fencing_store(&r->g->head.fencing, false);
+	}
+	fence_full();
+}
+
+static __attribute__((noinline)) void space_post(struct bstream_reader *r)
+{
+	bs_hint_wake(&r->g->space.wake_at, &r->g->space.sem);
+	if (!r->fencing && r->head - r->woke_at < BS_FENCING_ON) {
+		r->fencing = true;
+		fencing_store(&r->g->head.fencing, true);
+	}
+	r->woke_at = r->head;
+}
+
 void bs_reader_advance(struct bstream_reader *r)
 {
 	struct bs_space *space = &r->g->space;
@@ -21,9 +41,12 @@ void bs_reader_advance(struct bstream_reader *r)
 	}
 	r->peeked = false;
 	head_release(r->g, r->head);
-	bs_barrier_light(r->fences); /* Dekker with hint_raise() in room.c and wait.c */
+	if (bs_unlikely(r->fencing))
+		space_fence(r);
+	else
+		fence_compiler(); /* Dekker with hint_raise() in room.c and wait.c */
 	if (bs_unlikely(bs_hint_reached(hint_look(&space->wake_at), r->head)))
-		bs_hint_wake(&space->wake_at, &space->sem);
+		space_post(r);
 	if (bs_unlikely(bs_hint_reached(hint_look(&space->watch_at), r->head)))
 		bs_watch_wake(&space->watch_at, &space->watch_gen);
 }

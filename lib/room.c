@@ -14,6 +14,8 @@
 
 #define SLICE_ALONE_NS	BS_MS(250)
 #define SLICE_BROKER_NS BS_MS(1000)
+#define LATE_NS		200000u
+#define LATE_RAREST	256u /* waits between two tries to be woken late */
 #define PROBE_EVERY_NS \
 	BS_MS(500) /* the kernel is asked for the reader no more often while writing */
 #define PROBE_STRIDE  8 /* writes between two looks at the clock, when they come fast */
@@ -153,27 +155,63 @@ static void room_rise(struct bstream_writer *w)
 		hint_raise(&space->wake_at, peer_head != 0 ? peer_head : 1);
 }
 
-/* One sleep of at most a slice. Returns as room_news does. */
-static int room_sleep(struct bstream_writer *w, uint64_t now, uint64_t deadline)
+/* Behind hint_raise(): Dekker with bs_reader_advance(). */
+static void space_barrier(struct bstream_writer *w)
+{
+	fence_full();
+	bs_barrier_heavy(w->fences || fencing_look(&w->g->head.fencing));
+}
+
+/*
+ * One sleep until @ahead more chunks are released, to @until at most. Returns as room_news does.
+ */
+static int room_sleep(struct bstream_writer *w, uint32_t ahead, uint64_t until)
 {
 	struct bs_space *space = &w->g->space;
 
 	sleepers_enter(&space->sleepers);
-	hint_raise(&space->wake_at, head_look(w->g) + 1);
-	bs_barrier_heavy(w->fences); /* Dekker with bs_reader_advance() */
+	hint_raise(&space->wake_at, head_look(w->g) + ahead);
+	space_barrier(w);
 	int rc = room_news(w);
 	if (rc != 0) {
 		/* The flag stays up: to take it down might take it from one who sleeps since. */
 		sleepers_leave(&space->sleepers);
 		return rc;
 	}
-	bool woken = bs_hint_sleep(&space->sem, bs_slice_end(&w->hold, now, deadline));
+	bool woken = bs_hint_sleep(&space->sem, until);
 	room_rise(w);
-	if (!woken)
-		reader_ask(w);
 	rc = room_news(w);
 	if (rc == 0 && woken && alone_still(w))
 		bs_hint_drain(&space->sem); /* left over from flags that nobody slept behind */
+	return rc;
+}
+
+/* A sleep of a slice, at the end of which the kernel is asked. */
+static int room_sleep_slice(struct bstream_writer *w, uint64_t now, uint64_t deadline)
+{
+	uint64_t until = bs_slice_end(&w->hold, now, deadline);
+	int rc = room_sleep(w, 1, until);
+
+	if (rc != 0 || bs_now() < until)
+		return rc;
+	reader_ask(w);
+	return room_news(w);
+}
+
+/*
+ * Where the reader drains fast, to be woken at the first free slot is to be woken for each. So ask
+ * for most of the stream to be free, and wait for that no longer than 200 us; then for one slot. If
+ * it took longer, do not try again for a while.
+ */
+static int room_sleep_late(struct bstream_writer *w, uint64_t now, uint64_t deadline)
+{
+	if (w->capacity < 4 || !w->lone || --w->late_after != 0)
+		return 0;
+	uint64_t until = now + LATE_NS < deadline ? now + LATE_NS : deadline;
+	int rc = room_sleep(w, w->capacity - w->capacity / 4, until);
+	bool paid = rc > 0 && bs_now() < until;
+	w->late_every = paid ? 1 : w->late_every < LATE_RAREST ? w->late_every * 2 : LATE_RAREST;
+	w->late_after = w->late_every;
 	return rc;
 }
 
@@ -190,10 +228,13 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline)
 			rc = room_refuse(w, deadline);
 			break;
 		}
-		if (!slept)
+		if (!slept) {
 			wait_note(w, BS_WAITS_ROOM, began);
-		slept = true;
-		rc = room_sleep(w, now, deadline);
+			rc = room_sleep_late(w, now, deadline);
+			slept = true;
+			continue;
+		}
+		rc = room_sleep_slice(w, now, deadline);
 	}
 	if (slept) {
 		wait_note(w, BS_WAITS_NOT, 0);
@@ -220,7 +261,7 @@ static int drain_sleep(struct bstream_writer *w, uint64_t target, uint64_t now, 
 	uint32_t gen = gen_look(&space->watch_gen);
 
 	hint_raise(&space->watch_at, target);
-	bs_barrier_heavy(w->fences); /* Dekker with bs_reader_advance() */
+	space_barrier(w);
 	int rc = drain_news(w, target);
 	if (rc != 0)
 		return rc;

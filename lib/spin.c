@@ -14,6 +14,8 @@
 #define SPIN_MAX_NS   50000u /* about what a wake-up costs: looking longer cannot win */
 #define SPIN_START_NS 20000u
 #define SPIN_MIN_NS   1000u /* below this it is none */
+#define SHORT_FIRST   4u /* short sleeps in a row before a look is tried again */
+#define SHORT_MOST    1024u
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static uint32_t limit_ns;
@@ -35,6 +37,8 @@ void bs_spin_init(struct bs_spin *spin)
 	pthread_once(&once, limit_find);
 	spin->max_ns = limit_ns;
 	spin->budget_ns = limit_ns < SPIN_START_NS ? limit_ns : SPIN_START_NS;
+	spin->short_sleeps = 0;
+	spin->short_enough = SHORT_FIRST;
 }
 
 static void budget_double(struct bs_spin *spin)
@@ -47,14 +51,25 @@ static void budget_double(struct bs_spin *spin)
 void bs_spin_paid(struct bs_spin *spin)
 {
 	budget_double(spin);
+	spin->short_enough = SHORT_FIRST;
 }
 
 void bs_spin_slept(struct bs_spin *spin, uint64_t slept_ns)
 {
-	if (slept_ns < spin->max_ns)
-		budget_double(spin);
-	else
-		spin->budget_ns = spin->budget_ns < SPIN_MIN_NS ? 0 : spin->budget_ns / 2;
+	if (spin->budget_ns != 0) {
+		spin->budget_ns /= 2;
+		if (spin->budget_ns >= SPIN_MIN_NS)
+			return;
+		spin->budget_ns = 0;
+		spin->short_sleeps = 0;
+		if (spin->short_enough < SHORT_MOST)
+			spin->short_enough *= 2;
+	} else if (slept_ns >= spin->max_ns) {
+		spin->short_sleeps = 0;
+	} else if (++spin->short_sleeps >= spin->short_enough) {
+		spin->short_sleeps = 0;
+		spin->budget_ns = spin->max_ns < SPIN_START_NS ? spin->max_ns : SPIN_START_NS;
+	}
 }
 
 /* ---- looking away --------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spin.h - how long an end looks before it sleeps. It learns: a look that found what it was for, or
- * a sleep that turned out short, makes the next look longer; one that found nothing makes it
- * shorter, down to none. On one CPU, or with BSTREAM_SPIN=0 in the environment, it never spins.
+ * spin.h - how long an end looks before it sleeps. It learns: a look that found what it was for makes
+ * the next one longer; one that found nothing makes it shorter, down to none: the peer may be waiting
+ * for this very CPU. Many short sleeps in a row are worth a try; more of them each time it fails. On one CPU, or with BSTREAM_SPIN=0 in the environment, it never spins.
  */
 #ifndef BS_SPIN_H
 #define BS_SPIN_H
@@ -12,6 +12,8 @@
 struct bs_spin {
 	uint32_t budget_ns; /* how long to look next time */
 	uint32_t max_ns; /* 0: never */
+	uint32_t short_sleeps; /* in a row, with no look before them */
+	uint32_t short_enough; /* so many are worth a try */
 };
 
 void bs_spin_init(struct bs_spin *spin);
@@ -19,7 +21,7 @@ void bs_spin_init(struct bs_spin *spin);
 /* The look paid. */
 void bs_spin_paid(struct bs_spin *spin);
 
-/* The look did not, and the sleep after it took @slept_ns. */
+/* It did not, or there was none, and the sleep after it took @slept_ns. */
 void bs_spin_slept(struct bs_spin *spin, uint64_t slept_ns);
 
 /*

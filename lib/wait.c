@@ -121,7 +121,10 @@ static int lookout_wait(struct lookout *l, uint64_t deadline)
 			return deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
 		uint32_t gen = gen_look(&space->watch_gen);
 		hint_raise(&space->watch_at, l->wake_at);
-		bs_barrier_heavy(l->hold.sight.geo.fences); /* Dekker with bs_reader_advance() */
+		fence_full();
+		/* Dekker with bs_reader_advance() */
+		bs_barrier_heavy(l->hold.sight.geo.fences ||
+				 fencing_look(&l->hold.sight.g->head.fencing));
 		rc = lookout_look(l);
 		if (rc != 0)
 			break;

@@ -134,12 +134,36 @@ static inline int claim(struct bstream_writer *w, uint64_t deadline)
 	return 0;
 }
 
+/* The hot look at the hint with a real fence, until the reader has not slept for a while. */
+static __attribute__((noinline)) void items_fence(struct bstream_writer *w)
+{
+	if (!w->fences && w->chunks - w->woke_at > BS_FENCING_OFF) {
+		w->fencing = false;
+		fencing_store(&w->line->fencing, false);
+	}
+	fence_full();
+}
+
+/* The reader sleeps: wake it, and learn how often it does. */
+static __attribute__((noinline)) void items_post(struct bstream_writer *w)
+{
+	bs_hint_wake(&w->g->items.wake_at, &w->g->items.sem);
+	if (!w->fencing && w->chunks - w->woke_at < BS_FENCING_ON) {
+		w->fencing = true;
+		fencing_store(&w->line->fencing, true);
+	}
+	w->woke_at = w->chunks;
+}
+
 /* The reader may sleep: publish, then look. */
 static inline void items_wake(struct bstream_writer *w, uint64_t count)
 {
-	bs_barrier_light(w->fences); /* Dekker with the reader's hint_raise() */
+	if (bs_unlikely(w->fencing))
+		items_fence(w);
+	else
+		fence_compiler(); /* Dekker with the reader's hint_raise() */
 	if (bs_unlikely(bs_hint_reached(hint_look(&w->g->items.wake_at), count)))
-		bs_hint_wake(&w->g->items.wake_at, &w->g->items.sem);
+		items_post(w);
 }
 
 static inline void figures_count(struct bstream_writer *w, uint32_t len)

@@ -212,6 +212,23 @@ static inline bool hint_take(_Atomic uint64_t *wake_at)
 	return atomic_exchange_explicit(wake_at, 0, memory_order_seq_cst) != 0;
 }
 
+/*
+ * A publisher whose peer sleeps often makes real fences, and says so; then the sleeper need not pay
+ * for both. It says so between two looks at hints, never in the middle of one. Set: release, so
+ * that who sees it sees all that was published without a fence. Cleared: a full fence and a look at
+ * the hint behind it, so that either the sleeper, who raised before he asked, finds it cleared, or the
+ * publisher finds the flag.
+ */
+static inline void fencing_store(_Atomic uint32_t *fencing, bool on)
+{
+	atomic_store_explicit(fencing, on, memory_order_release);
+}
+
+static inline bool fencing_look(_Atomic uint32_t *fencing)
+{
+	return atomic_load_explicit(fencing, memory_order_acquire) != 0;
+}
+
 /* About how many sleep there: before the flag is raised, and after the sleep, by the sleeper. */
 static inline void sleepers_enter(_Atomic uint32_t *n)
 {

@@ -107,6 +107,7 @@ struct bs_tail {
 
 struct bs_head {
 	alignas(BS_CACHE_LINE) _Atomic uint64_t count; /* chunks released */
+	_Atomic uint32_t fencing; /* the reader makes real fences before it looks at hints */
 };
 
 /* The owner word of an end: an incarnation above, a state below. Exactly one dup of it can attach. */
@@ -140,6 +141,7 @@ struct bs_writer_line {
 	_Atomic uint32_t waits_for;
 	_Atomic uint64_t waits_since_ns;
 	_Atomic uint32_t uid;
+	_Atomic uint32_t fencing; /* it makes real fences before it looks at hints */
 };
 
 #define BS_WAITS_NOT   0u

@@ -34,6 +34,7 @@ static void line_disown(struct bs_writer_line *l)
 {
 	intent_store(l, 0);
 	inside_leave(l);
+	fencing_store(&l->fencing, false);
 }
 
 static bool place_lock(const struct bs_sight *s, int fd, uint32_t place)
@@ -110,6 +111,7 @@ int bs_writer_arrive(const struct bs_sight *s, uint32_t place)
 
 	if ((peer_owner & BS_END_STATE) != BS_END_TRAVELLING)
 		return -EPROTO;
+	fencing_store(&l->fencing, false);
 	int rc = word_attach(s, 0);
 	if (rc < 0)
 		return rc;
@@ -198,6 +200,14 @@ bool bs_writer_intends(const struct bs_sight *s, uint64_t i)
 		    bs_end_held(s->fd, BS_BYTE_WRITERS + k, 1) != 0)
 			return true;
 	return false;
+}
+
+bool bs_writers_fence(const struct bs_sight *s)
+{
+	for (uint32_t k = 0; k < s->geo.max_writers; k++)
+		if (line_taken(&s->g->writers[k]) && !fencing_look(&s->g->writers[k].fencing))
+			return false;
+	return true;
 }
 
 void bs_writer_leave(const struct bs_sight *s, uint32_t place)

@@ -55,6 +55,10 @@ bool bs_verdict_writers(const struct bs_sight *s);
 /* Is any live writer's intent chunk @i? Asks the kernel of each that says so. */
 bool bs_writer_intends(const struct bs_sight *s, uint64_t i);
 
+/* Do all writers make real fences before they look at the reader's hint? Asked behind hint_raise() and
+ * a full fence: one who attaches later looks at the hint when he has. */
+bool bs_writers_fence(const struct bs_sight *s);
+
 /* Fold what write end @place had written into the totals and free its line; its byte stays locked.
  * The caller then unlocks and calls bs_verdict_writers. */
 void bs_writer_leave(const struct bs_sight *s, uint32_t place);

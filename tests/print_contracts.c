@@ -118,6 +118,7 @@ static void layout_lines(void)
 	FIELD(bs_tail, hungry);
 	SIZE(bs_head);
 	FIELD(bs_head, count);
+	FIELD(bs_head, fencing);
 	SIZE(bs_items);
 	FIELD(bs_items, wake_at);
 	FIELD(bs_items, poll);
@@ -161,6 +162,7 @@ static void layout_ends(void)
 	FIELD(bs_writer_line, waits_for);
 	FIELD(bs_writer_line, waits_since_ns);
 	FIELD(bs_writer_line, uid);
+	FIELD(bs_writer_line, fencing);
 }
 
 static void layout_segment(void)
