@@ -146,3 +146,4 @@ include tests/cli/local.mk
 include tests/broker/local.mk
 include tests/crash/local.mk
 include tests/model/local.mk
+include tests/hotpath/local.mk

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The hot paths in instructions and system calls: what a clock cannot tell on a busy machine. Counts
+# are the difference between a long and a short run of pump, for one chunk written and read. The
+# bounds stand in the table below; to raise one is to say why in the commit.
+set -u
+pump=${top_builddir:-.}/tests/hotpath/pump
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+short=10000 long=110000
+n=0 bad=0
+
+# path | bytes a chunk | instructions a chunk, write and read together, with the C library's memcpy
+bounds() {
+	cat <<'TABLE'
+copy|0|280
+copy|16|325
+copy|64|330
+copy|1024|600
+place|64|350
+several|64|355
+TABLE
+}
+
+say() { # what, whether, detail
+	n=$((n + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $n - $1: $3"
+	else
+		echo "not ok $n - $1: $3"
+		bad=1
+	fi
+}
+
+[ -x "$pump" ] || { echo "1..0 # SKIP $pump is not built"; exit 77; }
+
+if command -v strace >/dev/null && strace -c -o "$work/probe" true 2>/dev/null; then
+	for path in copy place several; do
+		for count in $short $long; do
+			strace -f -o "$work/calls.$count" "$pump" "$path" "$count" 64 || bad=1
+		done
+		calls=$(($(wc -l <"$work/calls.$long") - $(wc -l <"$work/calls.$short")))
+		say "$path: no system call while both sides are awake" "$((calls != 0))" \
+			"$calls more in $((long - short)) more chunks"
+	done
+else
+	n=$((n + 1)) && echo "ok $n - system calls # SKIP there is no strace that works here"
+fi
+
+instructions() { # path, size, count
+	valgrind --tool=callgrind --callgrind-out-file="$work/out" "$pump" "$1" "$3" "$2" >"$work/log" 2>&1
+	sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/log"
+}
+
+if command -v valgrind >/dev/null; then
+	while IFS='|' read -r path size bound; do
+		many=$(instructions "$path" "$size" $long) few=$(instructions "$path" "$size" $short)
+		if [ -z "$many" ] || [ -z "$few" ]; then
+			n=$((n + 1)) && echo "ok $n - instructions # SKIP valgrind says: $(grep -m 1 debuginfo "$work/log")"
+			break
+		fi
+		each=$(((many - few) / (long - short)))
+		say "$path, $size bytes: at most $bound instructions a chunk" "$((each > bound || each < 20))" "$each"
+	done < <(bounds)
+else
+	n=$((n + 1)) && echo "ok $n - instructions # SKIP there is no valgrind"
+fi
+echo "1..$n"
+exit $bad

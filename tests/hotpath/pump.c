@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pump.c - N chunks of SIZE bytes through one stream, each written and then read, by one thread: both
+ * sides are always awake, and what is executed is the hot paths and nothing else. For bounds.sh.
+ *
+ * Usage: pump copy|place|several N SIZE
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bstream.h"
+
+static unsigned char from[65536], to[65536];
+
+static int once_copy(struct bstream_writer *w, struct bstream_reader *r, size_t size)
+{
+	size_t len;
+
+	return bstream_write(w, from, size, BSTREAM_FOREVER) == 0 &&
+	       bstream_read(r, to, sizeof(to), &len, BSTREAM_FOREVER) == 1 && len == size;
+}
+
+static int once_place(struct bstream_writer *w, struct bstream_reader *r, size_t size)
+{
+	const void *chunk;
+	void *span;
+	size_t len;
+
+	return bstream_reserve(w, size, &span, BSTREAM_FOREVER) == 0 &&
+	       bstream_commit(w, size) == 0 &&
+	       bstream_peek(r, &chunk, &len, BSTREAM_FOREVER) == 1 && len == size &&
+	       bstream_release(r) == 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct bstream_writer *w, *second = NULL;
+	struct bstream_reader *r;
+
+	if (argc != 4 || bstream_pair(NULL, &w, &r) != 0)
+		return 2;
+	if (strcmp(argv[1], "several") == 0 && bstream_writer_clone(w, &second) != 0)
+		return 2;
+	int (*once)(struct bstream_writer *, struct bstream_reader *, size_t) =
+		strcmp(argv[1], "place") == 0 ? once_place : once_copy;
+	size_t size = strtoul(argv[3], NULL, 10);
+	for (unsigned long n = strtoul(argv[2], NULL, 10); n > 0; n--)
+		if (!once(w, r, size))
+			return 1;
+	bstream_writer_close(second);
+	bstream_writer_close(w);
+	bstream_reader_close(r);
+	return 0;
+}
