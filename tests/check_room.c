@@ -37,8 +37,10 @@ static void write_once(struct bstream_writer *writer, void *arg)
 	bstream_writer_close(writer);
 }
 
-/* If one of the two slept on beside a free slot, each round would take a slice of 250 ms: together
- * more than the test has. */
+/* If a sleeper missed his wake-up, each round would take a slice of 250 ms: all of them together,
+ * more than a test has. */
+#define ROUNDS 150
+
 START_TEST(two_writers_asleep_are_both_woken_by_one_burst_of_releases)
 {
 	struct guard_peer one, two;
@@ -47,7 +49,7 @@ START_TEST(two_writers_asleep_are_both_woken_by_one_burst_of_releases)
 
 	guard_gate_init(&written);
 	guard_pair(2, 0, &w, &r);
-	for (int round = 0; round < 60; round++) {
+	for (int round = 0; round < ROUNDS; round++) {
 		GIVES(bstream_writer_clone(w, &x), 0);
 		GIVES(bstream_writer_clone(w, &y), 0);
 		SAY(w, "a");
@@ -85,7 +87,7 @@ START_TEST(all_writers_asleep_are_told_at_once_that_the_reader_has_left)
 	struct guard_peer peers[4];
 	struct bs_segment *g;
 
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < ROUNDS; round++) {
 		guard_pair(1, 0, &w, &r);
 		g = r->g;
 		SAY(w, "full");

@@ -451,6 +451,8 @@ START_TEST(closing_cancels)
 	w = x = NULL;
 	HEAR(r, "before");
 	GIVES(guard_read(r, BSTREAM_DONT_WAIT), 0);
+	GIVES(figure_load(&r->g->reader.skipped), 1);
+	GIVES(figure_load(&r->g->reader.abandoned), 0); /* given up, not left behind */
 	close_all();
 }
 END_TEST
