@@ -34,6 +34,7 @@ struct bstream_writer {
 	bool fences; /* the stream's: in place of any membarrier */
 	bool fencing; /* before a look at the reader's hint: the stream's, or its peer sleeps often */
 	bool lone, reserved;
+	bool fed, hungry; /* it has written since it last stepped back; it has asked for its turn */
 	uint16_t until_probe; /* writes until the clock is looked at */
 	uint64_t chunks, bytes; /* through this end */
 	uint64_t fork_stamp;
@@ -98,6 +99,9 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline);
 
 /* room.c: the reader may have died without anybody having said so: ask, now and then. */
 int bs_reader_probe(struct bstream_writer *w);
+
+/* room.c: another asks for its turn: let it have it, for a bounded time. */
+void bs_room_step_back(struct bstream_writer *w);
 
 /* room.c: room is left and another sleeps: pass the wake-up on. */
 void bs_room_hand_on(struct bstream_writer *w);

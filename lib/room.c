@@ -9,11 +9,14 @@
  * flag again if others may sleep, and whoever then claims a slot and sees more room passes the wake-up
  * on (bs_room_hand_on). tests/model/hints.pml shows what happens without.
  */
+#include <sched.h>
+
 #include "lib/handle.h"
 #include "proto/end.h"
 
 #define SLICE_ALONE_NS	BS_MS(250)
 #define SLICE_BROKER_NS BS_MS(1000)
+#define STEP_BACK_NS	50000u
 #define LATE_NS		200000u
 #define LATE_RAREST	256u /* waits between two tries to be woken late */
 #define PROBE_EVERY_NS \
@@ -90,6 +93,20 @@ static int room_check(struct bstream_writer *w)
 	}
 	w->head_seen = peer_head;
 	return used < w->capacity;
+}
+
+void bs_room_step_back(struct bstream_writer *w)
+{
+	uint64_t until = bs_now() + STEP_BACK_NS;
+
+	w->fed = false;
+	while (hungry_look(w->g) != 0) {
+		if (bs_now() >= until) {
+			hungry_store(w->g, 0); /* it has had its chance, or has died */
+			return;
+		}
+		sched_yield(); /* it may need this CPU */
+	}
 }
 
 void bs_room_hand_on(struct bstream_writer *w)
@@ -235,6 +252,10 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline)
 			continue;
 		}
 		rc = room_sleep_slice(w, now, deadline);
+		if (rc == 0 && !w->lone && bs_now() - now < SLICE_ALONE_NS) {
+			w->hungry = true; /* woken, and too late */
+			hungry_store(w->g, 1);
+		}
 	}
 	if (slept) {
 		wait_note(w, BS_WAITS_NOT, 0);

@@ -81,6 +81,8 @@ static int claim_late(uint64_t deadline)
 
 static int claim_shared(struct bstream_writer *w, uint64_t deadline)
 {
+	if (bs_unlikely(hungry_look(w->g) != 0) && w->fed && deadline != BSTREAM_DONT_WAIT)
+		bs_room_step_back(w);
 	for (uint32_t i = 1;; i++) {
 		if (reader_gone(w))
 			return -EPIPE;
@@ -91,6 +93,11 @@ static int claim_shared(struct bstream_writer *w, uint64_t deadline)
 			return rc;
 		if (rc > 0)
 			break;
+	}
+	w->fed = true;
+	if (w->hungry) {
+		w->hungry = false;
+		hungry_store(w->g, 0);
 	}
 	/* One who has claimed and sees room and a flag that is up passes the wake-up on. */
 	if (hint_look(&w->g->space.wake_at) != 0)

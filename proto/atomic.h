@@ -102,6 +102,18 @@ static inline bool tail_claim(struct bs_segment *g, uint64_t t)
 						       memory_order_acq_rel, memory_order_relaxed);
 }
 
+/* A writer was woken and found the room taken again: others, who have written since, step back for a
+ * moment. Manners only; it orders nothing. */
+static inline void hungry_store(struct bs_segment *g, uint32_t hungry)
+{
+	atomic_store_explicit(&g->tail.hungry, hungry, memory_order_relaxed);
+}
+
+static inline uint32_t hungry_look(struct bs_segment *g)
+{
+	return atomic_load_explicit(&g->tail.hungry, memory_order_relaxed);
+}
+
 /* ---- a writer's line ------------------------------------------------------------------------ */
 
 /* Ordered before the claim by tail_claim() or tail_store(); cleared with release, behind

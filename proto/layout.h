@@ -102,7 +102,7 @@ struct bs_verdicts {
 
 struct bs_tail {
 	alignas(BS_CACHE_LINE) _Atomic uint64_t count; /* chunks claimed */
-	_Atomic uint32_t hungry; /* writers that slept and want their turn; a hint */
+	_Atomic uint32_t hungry; /* a writer slept, woke, and came too late: a plea */
 };
 
 struct bs_head {
