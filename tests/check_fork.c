@@ -103,29 +103,38 @@ START_TEST(a_childs_close_closes_nothing_of_the_parents)
 }
 END_TEST
 
+/* Go as one who dies, and leave a child behind that lives on. */
+static void die_before_the_child(struct guard_gate *forked, struct guard_gate *over)
+{
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (pid == 0) {
+		char byte;
+
+		close(over->fd[1]);
+		guard_gate_open(forked); /* what fork does in a child is done */
+		_exit(read(over->fd[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	guard_gate_pass(forked);
+	_exit(0); /* without a close: a death */
+}
+
 START_TEST(a_killed_parent_is_not_kept_alive_by_its_child)
 {
-	struct guard_gate forked;
-	pid_t *grandchild = guard_shared_new(sizeof(*grandchild));
+	struct guard_gate forked, over;
 	pid_t pid;
 	int fd;
 
 	guard_gate_init(&forked);
+	guard_gate_init(&over);
 	guard_pair(4, 0, &w, &r);
 	fd = bstream_writer_detach(w);
 	pid = guard_fork();
 	if (pid == 0) {
 		GIVES(bstream_writer_attach(fd, &w), 0);
 		SAY(w, "a");
-		*grandchild = fork();
-		if (*grandchild == 0) { /* outlives its parent; goes with the gate */
-			char byte;
-
-			close(forked.fd[1]);
-			read(forked.fd[0], &byte, 1);
-			_exit(0);
-		}
-		_exit(*grandchild > 0 ? 0 : 1); /* without a close: a death */
+		die_before_the_child(&forked, &over);
 	}
 	close(fd);
 	w = NULL;
@@ -133,8 +142,8 @@ START_TEST(a_killed_parent_is_not_kept_alive_by_its_child)
 	HEAR(r, "a");
 	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -ECONNRESET);
 	guard_gate_fini(&forked);
+	guard_gate_fini(&over);
 	close_all();
-	guard_shared_free(grandchild, sizeof(*grandchild));
 }
 END_TEST
 
