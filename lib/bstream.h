@@ -448,6 +448,35 @@ BSTREAM_API int bstream_reader_detach(struct bstream_reader *reader);
 BSTREAM_API int bstream_writer_attach(int fd, struct bstream_writer **writerp);
 BSTREAM_API int bstream_reader_attach(int fd, struct bstream_reader **readerp);
 
+/*
+ * bstream_writer_send, bstream_reader_send - send an end over a Unix socket of any type, to whoever
+ * receives it with the matching recv and then owns it, with the chunks in flight. Consume the handle
+ * on success.
+ *
+ * @socket: borrowed. One byte and one descriptor go over it.
+ * Blocks: as the socket does.
+ * Returns: 0; -EBUSY a reservation is open; -ESTALE; -EAGAIN the socket does not block and is full, or
+ *          too many descriptors are in flight; -EPIPE, -ECONNRESET, … the socket's errors. The
+ *          handle stays, and can be used on.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_writer_send(int socket, struct bstream_writer *writer);
+BSTREAM_API int bstream_reader_send(int socket, struct bstream_reader *reader);
+
+/*
+ * bstream_writer_recv, bstream_reader_recv - receive an end that was sent.
+ *
+ * @socket: borrowed; only such ends may come over it.
+ * @writerp, @readerp: receive a new handle; the caller closes it.
+ * Blocks: as the socket does.
+ * Returns: 0; -EPROTO no end, or one of the other kind, is in the message (it is closed); -EMFILE no
+ *          descriptor is free, and the message stays in the socket; -ECONNRESET the peer has closed;
+ *          -EAGAIN; -EPIPE the stream is over; and what attach says, the end being closed then.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_writer_recv(int socket, struct bstream_writer **writerp);
+BSTREAM_API int bstream_reader_recv(int socket, struct bstream_reader **readerp);
+
 /* ---- The broker ----------------------------------------------------------------------------- */
 
 #define BSTREAM_SYSTEM \

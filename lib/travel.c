@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * travel.c - an end as one descriptor, on its way from one owner to the next. While it travels its
- * lock lives in the descriptor, its line says so, and nobody has it mapped.
+ * lock lives in the descriptor and its line says so.
+ *
+ * A message that carries an end is one byte, which says of which kind, and the descriptor. The line
+ * says "travelling" before the message goes, so that no receiver is too early. If the send fails the
+ * end is taken back by the swap that a receiver would use: if that fails, a receiver was there, and
+ * the send has succeeded after all (tests/model/move.pml). The sender unmaps when the message has
+ * gone; until then his death would be noticed no earlier than the receiver's.
  */
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "lib/open.h"
+#include "proto/packet.h"
 
 #define PATIENCE_NS BS_MS(5000)
 
@@ -49,4 +57,93 @@ int bstream_writer_attach(int fd, struct bstream_writer **wp)
 int bstream_reader_attach(int fd, struct bstream_reader **rp)
 {
 	return attached(fd, bs_reader_make(fd, BS_TRAVELLED, rp));
+}
+
+/* ---- in a message --------------------------------------------------------------------------- */
+
+#define KIND_READER 'r'
+#define KIND_WRITER 'w'
+
+/* Send the end whose line says that it travels. 0: it is gone; else it is the caller's again. */
+static int end_send(int socket, char kind, const struct bs_hold *hold, _Atomic uint64_t *owner)
+{
+	uint64_t travelling = owner_look(owner);
+	int rc = bs_packet_send(socket, &kind, 1, hold->sight.fd, 0);
+
+	if (rc == 0)
+		return 0;
+	return owner_swap(owner, travelling, travelling - BS_END_TRAVELLING + BS_END_ATTACHED) ? rc
+											       : 0;
+}
+
+int bstream_writer_send(int socket, struct bstream_writer *w)
+{
+	if (bs_fork_stale(w->fork_stamp))
+		return -ESTALE;
+	if (w->reserved)
+		return -EBUSY;
+	owner_send(&w->line->owner, &w->line->pid);
+	int rc = end_send(socket, KIND_WRITER, &w->hold, &w->line->owner);
+	if (rc < 0)
+		figure_store(&w->line->pid, (int32_t)getpid());
+	else
+		close(bs_writer_unmake(w));
+	return rc;
+}
+
+int bstream_reader_send(int socket, struct bstream_reader *r)
+{
+	struct bs_reader_line *l = &r->g->reader;
+
+	if (bs_fork_stale(r->fork_stamp))
+		return -ESTALE;
+	owner_send(&l->owner, &l->pid);
+	int rc = end_send(socket, KIND_READER, &r->hold, &l->owner);
+	if (rc < 0)
+		figure_store(&l->pid, (int32_t)getpid());
+	else
+		close(bs_reader_unmake(r));
+	return rc;
+}
+
+/* Receive the descriptor of an end of @kind. It, or a negative errno. */
+static int end_recv(int socket, char kind)
+{
+	char peer_kind;
+	int fd = -1;
+	ssize_t n = bs_packet_recv(socket, &peer_kind, 1, &fd, 0);
+
+	if (n < 0)
+		return n == -EMSGSIZE ? -EPROTO : (int)n;
+	if (n == 0)
+		return -ECONNRESET;
+	if (fd >= 0 && peer_kind != kind) {
+		close(fd);
+		fd = -1;
+	}
+	return fd >= 0 ? fd : -EPROTO;
+}
+
+int bstream_writer_recv(int socket, struct bstream_writer **wp)
+{
+	int fd = end_recv(socket, KIND_WRITER);
+
+	if (fd < 0)
+		return fd;
+	int rc = bstream_writer_attach(fd, wp);
+	if (rc < 0)
+		close(fd); /* the message is gone, so the end is, too */
+	return rc;
+}
+
+int bstream_reader_recv(int socket, struct bstream_reader **rp)
+{
+	int fd = end_recv(socket, KIND_READER);
+
+	if (fd < 0)
+		return fd;
+	int rc = bstream_reader_attach(fd, rp);
+	if (rc < 0)
+		close(fd);
+	return rc;
 }

@@ -36,6 +36,8 @@ man_links = \
 	man/bstream_reader_close.3 \
 	man/bstream_reader_describe.3 \
 	man/bstream_reader_detach.3 \
+	man/bstream_reader_recv.3 \
+	man/bstream_reader_send.3 \
 	man/bstream_reader_park.3 \
 	man/bstream_reader_stat.3 \
 	man/bstream_release.3 \
@@ -53,6 +55,8 @@ man_links = \
 	man/bstream_writer_close.3 \
 	man/bstream_writer_describe.3 \
 	man/bstream_writer_detach.3 \
+	man/bstream_writer_recv.3 \
+	man/bstream_writer_send.3 \
 	man/bstream_writer_stat.3 \
 	man/bstream_writev.3
 

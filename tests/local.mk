@@ -30,6 +30,7 @@ c_tests = \
 	tests/check_segment \
 	tests/check_stat \
 	tests/check_travel \
+	tests/check_move \
 	tests/check_verdict \
 	tests/check_view \
 	tests/check_wait \
@@ -100,6 +101,10 @@ tests_check_stat_SOURCES = tests/check_stat.c
 tests_check_stat_CFLAGS = $(guard_cflags)
 tests_check_stat_LDFLAGS = $(guard_ldflags)
 tests_check_stat_LDADD = $(guard_libs)
+tests_check_move_SOURCES = tests/check_move.c
+tests_check_move_CFLAGS = $(guard_cflags)
+tests_check_move_LDFLAGS = $(guard_ldflags)
+tests_check_move_LDADD = $(guard_libs)
 tests_check_travel_SOURCES = tests/check_travel.c
 tests_check_travel_CFLAGS = $(guard_cflags)
 tests_check_travel_LDFLAGS = $(guard_ldflags)

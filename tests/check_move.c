@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* check_move.c - ends that are sent in messages: they arrive whole, or stay, or are gone; never two. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/guard.h"
+
+static struct bstream_writer *w;
+static struct bstream_reader *r;
+static int s[2];
+
+static void setup(int type)
+{
+	guard_pair(4, 0, &w, &r);
+	GIVES(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, s), 0);
+}
+
+static void teardown(void)
+{
+	bstream_writer_close(w);
+	bstream_reader_close(r);
+	close(s[0]);
+	close(s[1]);
+}
+
+static const int types[] = { SOCK_SEQPACKET, SOCK_STREAM, SOCK_DGRAM };
+
+START_TEST(ends_arrive_whole_over_every_kind_of_socket)
+{
+	setup(types[_i]);
+	SAY(w, "a");
+	SAY(w, "b");
+	HEAR(r, "a");
+	GIVES(bstream_reader_send(s[0], r), 0);
+	GIVES(bstream_writer_send(s[0], w), 0);
+	GIVES(guard_n_mappings(), 0);
+	GIVES(bstream_reader_recv(s[1], &r), 0);
+	GIVES(bstream_writer_recv(s[1], &w), 0);
+	SAY(w, "c");
+	HEAR(r, "b");
+	HEAR(r, "c");
+	teardown();
+}
+END_TEST
+
+START_TEST(a_blocked_writer_goes_on_with_the_next_owner)
+{
+	pid_t pid;
+
+	setup(SOCK_SEQPACKET);
+	for (int i = 0; i < 4; i++)
+		SAY(w, "chunk");
+	pid = guard_fork();
+	if (pid == 0) {
+		struct bstream_reader *mine;
+
+		GIVES(bstream_reader_recv(s[1], &mine), 0);
+		for (int i = 0; i < 5; i++)
+			HEAR_IN_TIME(mine, "chunk");
+		GIVES(guard_read(mine, guard_patience()), 0);
+		bstream_reader_close(mine);
+		_exit(0);
+	}
+	GIVES(bstream_reader_send(s[0], r), 0);
+	r = NULL;
+	GIVES(bstream_write(w, "chunk", 5, guard_patience()), 0);
+	bstream_writer_close(w);
+	w = NULL;
+	guard_reap(pid);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_send_that_fails_leaves_the_end_as_it_was)
+{
+	char byte = 0;
+
+	setup(SOCK_SEQPACKET);
+	while (send(s[0], &byte, 1, MSG_DONTWAIT) == 1)
+		;
+	GIVES(fcntl(s[0], F_SETFL, O_NONBLOCK), 0);
+	GIVES(bstream_reader_send(s[0], r), -EAGAIN);
+	GIVES(bstream_writer_send(s[0], w), -EAGAIN);
+	close(s[1]);
+	GIVES(bstream_reader_send(s[0], r), -ECONNRESET); /* with messages unread: told once */
+	GIVES(bstream_reader_send(s[0], r), -EPIPE);
+	GIVES(bstream_writer_send(s[0], w), -EPIPE);
+	GIVES(bstream_reader_send(-1, r), -EBADF);
+	SAY(w, "still ours");
+	HEAR(r, "still ours");
+	s[1] = -1;
+	teardown();
+}
+END_TEST
+
+START_TEST(a_reserved_writer_is_not_sent)
+{
+	void *span;
+
+	setup(SOCK_SEQPACKET);
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_writer_send(s[0], w), -EBUSY);
+	GIVES(bstream_commit(w, 0), 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(what_is_no_end_of_that_kind_is_refused)
+{
+	struct bstream_reader *none;
+
+	setup(SOCK_SEQPACKET);
+	GIVES(send(s[0], "r", 1, 0), 1);
+	GIVES(bstream_reader_recv(s[1], &none), -EPROTO); /* no descriptor */
+	GIVES(send(s[0], "long", 4, 0), 4);
+	GIVES(bstream_reader_recv(s[1], &none), -EPROTO);
+	GIVES(bstream_writer_send(s[0], w), 0);
+	w = NULL;
+	GIVES(bstream_reader_recv(s[1], &none),
+	      -EPROTO); /* of the other kind: closed, so it has died */
+	GIVES(guard_read(r, guard_patience()), -ECONNRESET);
+	close(s[0]);
+	s[0] = -1;
+	GIVES(bstream_reader_recv(s[1], &none), -ECONNRESET);
+	teardown();
+}
+END_TEST
+
+START_TEST(without_a_free_descriptor_the_message_stays)
+{
+	struct rlimit old, none;
+	int full[1024], n = 0;
+
+	setup(SOCK_SEQPACKET);
+	GIVES(bstream_reader_send(s[0], r), 0);
+	r = NULL;
+	GIVES(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 64;
+	GIVES(setrlimit(RLIMIT_NOFILE, &none), 0);
+	while ((full[n] = dup(s[1])) >= 0)
+		n++;
+	GIVES(bstream_reader_recv(s[1], &r), -EMFILE);
+	while (n > 0)
+		close(full[--n]);
+	GIVES(setrlimit(RLIMIT_NOFILE, &old), 0);
+	SAY(w, "kept");
+	GIVES(bstream_reader_recv(s[1], &r), 0);
+	HEAR(r, "kept");
+	teardown();
+}
+END_TEST
+
+START_TEST(an_end_in_a_message_that_nobody_takes_goes_with_the_socket)
+{
+	setup(SOCK_SEQPACKET);
+	GIVES(bstream_reader_send(s[0], r), 0);
+	r = NULL;
+	SAY(w, "on its way"); /* it counts as alive */
+	close(s[1]);
+	s[1] = -1;
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	GIVES(bstream_writer_stat(w, &stat), 0);
+	MUST((stat.flags & BSTREAM_BROKEN) != 0);
+	GIVES(bstream_write(w, "x", 1, BSTREAM_DONT_WAIT), -EPIPE);
+	teardown();
+}
+END_TEST
+
+int main(void)
+{
+	const struct guard_case cases[] = {
+		N_WAYS(ends_arrive_whole_over_every_kind_of_socket, 3),
+		ONCE(a_blocked_writer_goes_on_with_the_next_owner),
+		ONCE(a_send_that_fails_leaves_the_end_as_it_was),
+		ONCE(a_reserved_writer_is_not_sent),
+		ONCE(what_is_no_end_of_that_kind_is_refused),
+		ONCE(without_a_free_descriptor_the_message_stays),
+		ONCE(an_end_in_a_message_that_nobody_takes_goes_with_the_socket),
+	};
+
+	return GUARD_RUN("move", cases);
+}
