@@ -181,7 +181,7 @@ static int reply_take(struct exchange *x, int link, int *fdp)
 	if ((r == 0 && x->fdp != NULL) == (*fdp >= 0))
 		return r;
 	if (*fdp >= 0)
-		close(*fdp);
+		bs_link_close(*fdp);
 	*fdp = -1;
 	return r < 0 && x->fdp ? r : -EPROTO;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/link.h"
+#include "proto/end.h"
 #include "proto/packet.h"
 
 struct link {
@@ -118,7 +119,7 @@ ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
 	link_lock();
 	n = bs_packet_recv(link, buf, size, fdp, MSG_DONTWAIT);
 	if (n > 0 && fdp && *fdp >= 0) {
-		*fdp = bs_link_raise(*fdp);
+		*fdp = link_note(*fdp);
 		if (*fdp < 0)
 			n = *fdp;
 	}
@@ -137,6 +138,30 @@ void bs_link_close(int fd)
 
 			*at = l->next;
 			close(fd);
+			free(l);
+			break;
+		}
+	pthread_mutex_unlock(&lock);
+}
+
+int bs_link_reopen(int fd, int open_flags)
+{
+	int fresh;
+
+	link_lock();
+	fresh = link_note(bs_end_reopen(fd, open_flags));
+	pthread_mutex_unlock(&lock);
+	return fresh;
+}
+
+void bs_link_forget(int fd)
+{
+	link_lock();
+	for (struct link **at = &links; *at; at = &(*at)->next)
+		if ((*at)->fd == fd) {
+			struct link *l = *at;
+
+			*at = l->next;
 			free(l);
 			break;
 		}

@@ -18,8 +18,14 @@ int bs_link_socket(void);
 /* Open a directory. Likewise. */
 int bs_link_dir(const char *path);
 
-/* bs_packet_recv, not waiting; *fdp is no longer noted: the caller's. */
+/* bs_packet_recv, not waiting; *fdp is noted too, until bs_link_forget. */
 ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp);
+
+/* bs_end_reopen, noted from birth: for what is to become an end. */
+int bs_link_reopen(int fd, int open_flags);
+
+/* No longer noted: it is an end now, and fork.c has it, or it is none. */
+void bs_link_forget(int fd);
 
 /* Close what the functions above opened. -1 is fine. */
 void bs_link_close(int fd);

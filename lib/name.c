@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/broker.h"
+#include "lib/link.h"
 #include "lib/open.h"
 #include "lib/options.h"
 #include "lib/stat.h"
@@ -55,7 +56,9 @@ int bstream_open_writer(const char *name, uint64_t deadline, struct bstream_writ
 		return rc;
 	rc = bs_writer_make(fd, BS_FRESH, deadline, wp);
 	if (rc < 0)
-		close(fd);
+		bs_link_close(fd);
+	else
+		bs_link_forget(fd);
 	bs_broker_hang_up(conn);
 	return rc;
 }
@@ -71,7 +74,9 @@ int bstream_open_reader(const char *name, uint64_t deadline, struct bstream_read
 		return rc;
 	rc = bs_reader_make(fd, BS_FRESH, rp);
 	if (rc < 0)
-		close(fd);
+		bs_link_close(fd);
+	else
+		bs_link_forget(fd);
 	bs_broker_hang_up(conn);
 	return rc;
 }

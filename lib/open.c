@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/link.h"
 #include "lib/open.h"
 #include "proto/end.h"
 
@@ -100,6 +101,17 @@ static void writer_fill(struct bstream_writer *w, bool alone)
 	bs_pace_init(&w->pace, w->capacity);
 }
 
+/* Give the end up, cleanly; the descriptor and the handle stay. */
+static void writer_go(struct bstream_writer *w)
+{
+	const struct bs_sight *s = &w->hold.sight;
+
+	bs_writer_leave(s, w->place);
+	bs_end_unlock(s->fd, s->own_byte);
+	if (bs_verdict_writers(s))
+		bs_verdict_wake_all(s);
+}
+
 /* Undo what settling or arriving did, as the end's owner. */
 static void writer_unsettle(struct bstream_writer *w, enum bs_origin origin)
 {
@@ -109,7 +121,7 @@ static void writer_unsettle(struct bstream_writer *w, enum bs_origin origin)
 	if (origin == BS_TRAVELLED)
 		owner_store(owner, owner_look(owner) - BS_END_ATTACHED + BS_END_TRAVELLING);
 	else
-		bs_writer_leave(s, w->place);
+		writer_go(w);
 }
 
 static int writer_settle(struct bstream_writer *w, enum bs_origin origin, uint64_t deadline)
@@ -166,14 +178,16 @@ int bstream_writer_clone(const struct bstream_writer *w, struct bstream_writer *
 {
 	if (bs_fork_stale(w->fork_stamp))
 		return -ESTALE;
-	int fd = bs_end_reopen(w->hold.sight.fd, O_RDWR);
+	int fd = bs_link_reopen(w->hold.sight.fd, O_RDWR);
 	if (fd < 0)
 		return fd;
 	int rc = bs_writer_take_place(&w->hold.sight, fd);
 	if (rc >= 0)
 		rc = bs_writer_make(fd, BS_FRESH, bs_now() + PATIENCE_NS, wp);
 	if (rc < 0)
-		close(fd);
+		bs_link_close(fd);
+	else
+		bs_link_forget(fd);
 	return rc < 0 ? rc : 0;
 }
 
@@ -187,10 +201,7 @@ void bstream_writer_close(struct bstream_writer *w)
 		return;
 	}
 	bstream_cancel(w);
-	bs_writer_leave(&w->hold.sight, w->place);
-	bs_end_unlock(w->hold.sight.fd, w->hold.sight.own_byte);
-	if (bs_verdict_writers(&w->hold.sight))
-		bs_verdict_wake_all(&w->hold.sight);
+	writer_go(w);
 	close(bs_writer_unmake(w));
 }
 

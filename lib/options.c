@@ -7,6 +7,7 @@
 #include "lib/options.h"
 #include "proto/hint.h"
 
+#define SIZE_LAST  4096 /* no version's: not a size at all */
 #define SIZE_FIRST offsetof(struct bstream_options, flags) + sizeof(uint32_t) /* version 0.1's */
 
 static_assert(BSTREAM_NAME_MAX < BS_NAME_SIZE, "a name and its NUL fit the header");
@@ -21,6 +22,8 @@ static int options_copy(struct bstream_options *to, const struct bstream_options
 
 	if (from->size < SIZE_FIRST)
 		return -EINVAL;
+	if (from->size > SIZE_LAST)
+		return -E2BIG;
 	for (size_t i = sizeof(*to); i < from->size; i++)
 		if (bytes[i] != 0)
 			return -E2BIG;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "lib/link.h"
 #include "lib/open.h"
 #include "lib/options.h"
 #include "proto/end.h"
@@ -18,13 +19,16 @@ static int pair_make(int fd_w, int fd_r, struct bstream_writer **wp, struct bstr
 	if (rc == 0)
 		rc = bs_reader_make(fd_r, BS_FIRST, &r);
 	if (rc < 0)
-		close(fd_r);
-	else if ((rc = bs_writer_make(fd_w, BS_FRESH, bs_now() + BS_MS(5000), wp)) < 0)
+		bs_link_close(fd_r);
+	else
+		bs_link_forget(fd_r);
+	if (rc == 0 && (rc = bs_writer_make(fd_w, BS_FRESH, bs_now() + BS_MS(5000), wp)) < 0)
 		bstream_reader_close(r);
 	if (rc < 0) {
-		close(fd_w);
+		bs_link_close(fd_w);
 		return rc;
 	}
+	bs_link_forget(fd_w);
 	*rp = r;
 	return 0;
 }
@@ -38,12 +42,15 @@ int bstream_pair(const struct bstream_options *options, struct bstream_writer **
 
 	if (rc < 0)
 		return rc;
-	int fd_r = bs_segment_new_nameless(&geo, &spec);
-	if (fd_r < 0)
-		return fd_r;
-	int fd_w = bs_end_reopen(fd_r, O_RDWR);
+	/* Both ends are opened anew: so they are noted from birth (link.h), and never 0, 1 or 2. */
+	int fd = bs_segment_new_nameless(&geo, &spec);
+	if (fd < 0)
+		return fd;
+	int fd_r = bs_link_reopen(fd, O_RDWR);
+	int fd_w = fd_r < 0 ? fd_r : bs_link_reopen(fd, O_RDWR);
+	close(fd);
 	if (fd_w < 0) {
-		close(fd_r);
+		bs_link_close(fd_r);
 		return fd_w;
 	}
 	return pair_make(fd_w, fd_r, wp, rp);

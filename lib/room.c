@@ -271,9 +271,12 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline)
 /* 1: all of it is released; 0: not yet; -EPIPE. */
 static int drain_news(struct bstream_writer *w, uint64_t target)
 {
+	/* The word first: a reader that has left had released by then all that it ever did. */
+	bool gone = reader_gone(w);
+
 	if ((int64_t)(head_look(w->g) - target) >= 0)
 		return 1;
-	return reader_gone(w) ? -EPIPE : 0;
+	return gone ? -EPIPE : 0;
 }
 
 static int drain_sleep(struct bstream_writer *w, uint64_t target, uint64_t now, uint64_t deadline)
@@ -303,7 +306,10 @@ int bstream_drain(struct bstream_writer *w, uint64_t deadline)
 	uint64_t began = bs_now();
 	for (uint64_t now = began; rc == 0; now = bs_now()) {
 		if (now >= deadline) {
-			rc = room_refuse(w, deadline);
+			reader_ask(w);
+			rc = drain_news(w, target);
+			if (rc == 0)
+				rc = deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
 			break;
 		}
 		if (now == began)

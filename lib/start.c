@@ -34,7 +34,7 @@
 #include "proto/hint.h"
 #include "proto/meeting.h"
 
-#define STARTS	  3 /* brokers that one call starts, if they come to nothing */
+#define STARTS	  5 /* brokers that one call starts, if they come to nothing */
 #define NAP_NS	  1000000
 #define LISTEN_FD 3
 #define autolink  __attribute__((cleanup(bs_link_closep)))
@@ -273,10 +273,11 @@ static int start_once(const char *path, uint64_t until, bool *startedp)
 	link = start_knock(path);
 	if (link != -ECONNREFUSED)
 		return link;
+	/* Tried, at least: if it is killed before it serves, another try is worth it. */
+	*startedp = true;
 	r = start_launch(path, until);
 	if (r < 0)
 		return r;
-	*startedp = true;
 	link = start_knock(path);
 	if (link == -ECONNREFUSED) /* it came and went */
 		unlink(path);

@@ -8,6 +8,7 @@
 
 #include "lib/broker.h"
 #include "lib/handle.h"
+#include "lib/link.h"
 #include "lib/stat.h"
 #include "proto/end.h"
 
@@ -43,6 +44,7 @@ int bstream_view_open(const char *name, struct bstream_view **viewp)
 		free(v);
 		return rc;
 	}
+	bs_link_forget(v->sight.fd); /* no end */
 	rc = view_map(v);
 	if (rc < 0) {
 		close(v->sight.fd);

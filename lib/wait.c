@@ -10,6 +10,7 @@
 
 #include "lib/broker.h"
 #include "lib/handle.h"
+#include "lib/link.h"
 #include "proto/end.h"
 
 /* How long a release count can matter: never reached, so only a change of the words wakes. */
@@ -33,6 +34,7 @@ static int lookout_init(struct lookout *l, const char *name, uint64_t deadline)
 
 	if (rc < 0)
 		return rc;
+	bs_link_forget(s->fd); /* no end */
 	rc = bs_segment_check(s->fd, &s->geo, &l->hold.header, NULL);
 	if (rc == 0) {
 		s->g = bs_segment_map(s->fd, s->geo.slots_at, true);
@@ -72,8 +74,9 @@ static bool writer_there(const struct bs_sight *s)
 static int lookout_look(struct lookout *l)
 {
 	const struct bs_sight *s = &l->hold.sight;
-	uint64_t peer_writers = word_look(&s->g->verdicts.writers);
+	/* In this order: a reader that is seen to have left saw the end before, if there was one. */
 	uint64_t peer_state = word_look(&s->g->verdicts.reader) & BS_R_STATE;
+	uint64_t peer_writers = word_look(&s->g->verdicts.writers);
 	bool ended = (peer_writers & BS_W_ENDED) != 0;
 
 	l->wake_at = COUNT_NEVER;

@@ -160,6 +160,7 @@ static __attribute__((noinline)) void items_post(struct bstream_writer *w)
 		fencing_store(&w->line->fencing, true);
 	}
 	w->woke_at = w->chunks;
+	w->until_probe = 1; /* one who sleeps may sleep for ever: look at the clock next time */
 }
 
 /* The reader may sleep: publish, then look. */

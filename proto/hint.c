@@ -83,10 +83,14 @@ bool bs_watch_sleep(_Atomic uint32_t *gen, uint32_t seen, uint64_t until)
 	return errno != ETIMEDOUT && bs_now() < until;
 }
 
-void bs_watch_wake(_Atomic uint64_t *watch_at, _Atomic uint32_t *gen)
+void bs_watch_rouse(_Atomic uint32_t *gen)
 {
-	if (!hint_take(watch_at))
-		return;
 	gen_bump(gen);
 	syscall(SYS_futex, gen, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void bs_watch_wake(_Atomic uint64_t *watch_at, _Atomic uint32_t *gen)
+{
+	if (hint_take(watch_at))
+		bs_watch_rouse(gen);
 }

@@ -48,4 +48,7 @@ void bs_hint_drain(sem_t *sem);
 bool bs_watch_sleep(_Atomic uint32_t *gen, uint32_t seen, uint64_t until);
 void bs_watch_wake(_Atomic uint64_t *watch_at, _Atomic uint32_t *gen);
 
+/* Wake them whether the flag is up or not. */
+void bs_watch_rouse(_Atomic uint32_t *gen);
+
 #endif

@@ -185,7 +185,8 @@ int bs_writer_join(const struct bs_sight *s, uint32_t place, uint64_t deadline, 
 	}
 	shared_store(s->g, BS_SHARED_SWITCHING);
 	bs_barrier_heavy(s->geo.fences); /* Dekker with inside_enter() and shared_look() */
-	rc = others_leave_await(s, place, patient ? deadline : bs_now() + GRACE_NS);
+	uint64_t grace = bs_now() + GRACE_NS;
+	rc = others_leave_await(s, place, deadline > grace ? deadline : grace);
 	if (rc < 0)
 		return patient ? rc : -EAGAIN;
 	tail_roll(s);

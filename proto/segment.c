@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/statfs.h>
 #include <linux/magic.h>
 #include <time.h>
@@ -76,8 +77,13 @@ static int contents_write(int fd, const struct bs_geometry *geo, const struct bs
 
 static int allocate(int fd, uint64_t size)
 {
+	struct rlimit limit;
 	int rc;
 
+	/* The kernel would raise SIGXFSZ, and a library must not have its caller killed. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    size > limit.rlim_cur)
+		return -ENOSPC;
 	do
 		rc = posix_fallocate(fd, 0, (off_t)size);
 	while (rc == EINTR);

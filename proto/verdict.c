@@ -172,17 +172,29 @@ bool bs_verdict_over(const struct bs_sight *s)
 
 void bs_verdict_wake_watch(const struct bs_sight *s)
 {
-	bs_barrier_heavy(
-		true); /* our change, then their flags: Dekker with who raised and looked */
-	if (hint_look(&s->g->space.watch_at) != 0)
-		bs_watch_wake(&s->g->space.watch_at, &s->g->space.watch_gen);
+	/* Our change is behind us; whoever raised his flag before looks again, whether it is up still
+	 * or was taken down by one who then died. */
+	hint_take(&s->g->space.watch_at);
+	bs_watch_rouse(&s->g->space.watch_gen);
+}
+
+/* More posts than this are not left behind, however often somebody looks. */
+#define POSTS_MAX 64
+
+/* Take the flag down and post in any case: who was woken, or was about to wake, may have died with
+ * the flag down, and whoever sleeps behind it would sit out his slice. */
+static void rouse(_Atomic uint64_t *wake_at, sem_t *sem)
+{
+	int peer_posts = 0;
+
+	hint_take(wake_at);
+	if (sem_getvalue(sem, &peer_posts) == 0 && peer_posts < POSTS_MAX)
+		sem_post(sem);
 }
 
 void bs_verdict_wake_all(const struct bs_sight *s)
 {
 	bs_verdict_wake_watch(s);
-	if (hint_look(&s->g->items.wake_at) != 0)
-		bs_hint_wake(&s->g->items.wake_at, &s->g->items.sem);
-	if (hint_look(&s->g->space.wake_at) != 0)
-		bs_hint_wake(&s->g->space.wake_at, &s->g->space.sem);
+	rouse(&s->g->items.wake_at, &s->g->items.sem);
+	rouse(&s->g->space.wake_at, &s->g->space.sem);
 }

@@ -93,7 +93,8 @@ void bs_verdict_eof(const struct bs_sight *s);
 /* Is the stream over and its last end gone, so that its name can go? */
 bool bs_verdict_over(const struct bs_sight *s);
 
-/* Wake everybody who sleeps in the segment, so that he looks again. */
+/* Wake everybody who sleeps in the segment, so that he looks again; also who sleeps behind a flag that
+ * is down, because one who was to wake him died. */
 void bs_verdict_wake_all(const struct bs_sight *s);
 
 /* Wake those who wait for a change of who is there (bstream_wait, drain). */

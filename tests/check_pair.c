@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "lib/handle.h"
+#include <fcntl.h>
+#include <sys/resource.h>
 #include "tests/guard.h"
 
 /* ---- 1: back-pressure ----------------------------------------------------------------------- */
@@ -285,6 +287,45 @@ START_TEST(closing_nothing_is_fine)
 }
 END_TEST
 
+START_TEST(ends_are_never_the_standard_descriptors)
+{
+	struct bstream_writer *w, *x;
+	struct bstream_reader *r;
+	int saved[3], fd;
+
+	for (int i = 0; i < 3; i++) {
+		saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 10);
+		close(i);
+	}
+	guard_pair(4, 0, &w, &r);
+	int rc = bstream_writer_clone(w, &x);
+	for (int i = 0; i < 3; i++) {
+		if (saved[i] >= 0)
+			dup2(saved[i], i);
+		close(saved[i]);
+	}
+	GIVES(rc, 0);
+	for (int i = 0; i < 3; i++) {
+		fd = i == 0   ? bstream_writer_detach(w)
+		     : i == 1 ? bstream_writer_detach(x)
+			      : bstream_reader_detach(r);
+		MUST(fd > 2);
+		close(fd);
+	}
+}
+END_TEST
+
+START_TEST(a_limit_on_file_sizes_is_an_error_and_no_signal)
+{
+	struct rlimit limit = { 65536, 65536 };
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+
+	GIVES(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	GIVES(bstream_pair(NULL, &w, &r), -ENOSPC);
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -299,6 +340,8 @@ int main(void)
 		ONCE(a_pair_needs_no_broker_and_two_descriptors),
 		ONCE(a_pair_that_fails_gives_nothing),
 		ONCE(closing_nothing_is_fine),
+		ONCE(ends_are_never_the_standard_descriptors),
+		ONCE(a_limit_on_file_sizes_is_an_error_and_no_signal),
 	};
 
 	return GUARD_RUN("pair", cases);
