@@ -24,7 +24,7 @@ no "volatile orders nothing: use the named operations of proto/atomic.h" \
 no "no stack of unknown size" \
 	'\balloca\b' "${product[@]}"
 no "no lock lives in shared memory: its list pointers are the peer's to write" \
-	'pthread_mutexattr_set(robust|pshared)|PTHREAD_(MUTEX_ROBUST|PROCESS_SHARED)' "${product[@]}"
+	'pthread_mutexattr_setrobust|PTHREAD_MUTEX_ROBUST' "${product[@]}"
 no "memory orders are named operations, and stand in proto/atomic.h" \
 	'\bmemory_order_|\b__(atomic|sync)_' \
 	"${unordered[@]}"
