@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -479,9 +480,27 @@ START_TEST(a_truncated_segment_costs_its_own_stream_only)
 }
 END_TEST
 
+enum { CROWD = 1500 }; /* more than a broker takes at a time */
+
+/* May this process have so many sockets? Says so if not. */
+static bool crowd_is_possible(void)
+{
+	struct rlimit rl;
+
+	MUST(getrlimit(RLIMIT_NOFILE, &rl) == 0);
+	rl.rlim_cur = rl.rlim_max;
+	MUST(setrlimit(RLIMIT_NOFILE, &rl) == 0);
+	if (rl.rlim_cur > CROWD + 100)
+		return true;
+	printf("skipped: no more than %llu descriptors may be open\n",
+	       (unsigned long long)rl.rlim_cur);
+	return false;
+}
+
 START_TEST(who_never_asks_keeps_nobody_out)
 {
-	enum { CROWD = 1500 };
+	if (!crowd_is_possible())
+		return;
 	int *conn = calloc(CROWD, sizeof(*conn));
 
 	broker_begin();
@@ -498,7 +517,8 @@ END_TEST
 
 START_TEST(so_many_may_wait_and_the_others_are_served)
 {
-	enum { CROWD = 1500 };
+	if (!crowd_is_possible())
+		return;
 	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "later", BS_WANT_WAIT);
 	int n_named = 0, n_refused = 0, *conn = calloc(CROWD, sizeof(*conn));
 

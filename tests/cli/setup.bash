@@ -10,7 +10,7 @@ bats_require_minimum_version 1.5.0
 : "${BSTREAMCTL:=$PWD/cli/bstreamctl}"
 export BSTREAMCTL
 export slow=1 # more in a build with sanitizers: what takes long is then done less often
-if grep -qas -e libasan -e libtsan "$BSTREAMCTL"; then
+if grep -qas -e libasan -e libtsan -e __tsan_init -e __asan_init "$BSTREAMCTL"; then
 	slow=5
 fi
 deadline=$((slow * ${BSTREAM_TEST_DEADLINE:-120})) # seconds after which something hangs
