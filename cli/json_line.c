@@ -74,6 +74,11 @@ void json_line_number(struct json_line *line, const char *key, uint64_t value)
 	json_must(json_object_set_new(json_of(line), key, json_integer((json_int_t)value)) == 0);
 }
 
+void json_line_real(struct json_line *line, const char *key, double value)
+{
+	json_must(json_object_set_new(json_of(line), key, json_real(value)) == 0);
+}
+
 void json_line_bool(struct json_line *line, const char *key, bool value)
 {
 	json_must(json_object_set_new(json_of(line), key, json_boolean(value)) == 0);
@@ -115,6 +120,11 @@ void json_line_text(struct json_line *line, const char *key, const char *value)
 }
 
 void json_line_number(struct json_line *line, const char *key, uint64_t value)
+{
+	(void)line, (void)key, (void)value;
+}
+
+void json_line_real(struct json_line *line, const char *key, double value)
 {
 	(void)line, (void)key, (void)value;
 }

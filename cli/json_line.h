@@ -22,6 +22,7 @@ void json_line_list(struct json_line *line, const char *list);
 
 void json_line_text(struct json_line *line, const char *key, const char *value);
 void json_line_number(struct json_line *line, const char *key, uint64_t value);
+void json_line_real(struct json_line *line, const char *key, double value);
 void json_line_bool(struct json_line *line, const char *key, bool value);
 /* Every member of struct bstream_stat, and its flags in words. */
 void json_line_stream(struct json_line *line, const struct bstream_stat *stat);

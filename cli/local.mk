@@ -7,6 +7,7 @@ cli_bstreamctl_SOURCES = \
 	cli/feed.c cli/feed.h \
 	cli/framing.c cli/framing.h \
 	cli/json_line.c cli/json_line.h \
+	cli/lane.c cli/lane.h cli/lane_bstream.c cli/lane_pipe.c \
 	cli/listing.c cli/listing.h \
 	cli/main.c \
 	cli/options.c cli/options.h \
@@ -17,8 +18,10 @@ cli_bstreamctl_SOURCES = \
 	cli/source.c cli/source.h \
 	cli/state.c cli/state.h \
 	cli/table.c cli/table.h \
+	cli/trial.c cli/trial.h \
 	cli/units.c cli/units.h \
 	cli/verb.h cli/verbs.c \
+	cli/verb_bench.c \
 	cli/verb_create.c \
 	cli/verb_daemon.c \
 	cli/verb_eof.c \

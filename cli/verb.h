@@ -42,6 +42,7 @@ struct verb {
 	int (*run)(const struct call *call); /* returns the exit code */
 };
 
+extern const struct verb verb_bench;
 extern const struct verb verb_create;
 extern const struct verb verb_daemon;
 extern const struct verb verb_eof;
