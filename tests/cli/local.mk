@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The shell tests. Each file runs alone too, in the build tree: bats ../tests/cli/verbs.bats
 cli_tests = \
+	tests/cli/bench.bats \
 	tests/cli/endings.bats \
 	tests/cli/framing.bats \
 	tests/cli/start.bats \
