@@ -5,7 +5,9 @@
  * A thread prints them, because the other one may be waiting inside the library, where a signal
  * does not end a wait. The data path pays for two relaxed stores of counters that only it writes.
  * The handler of SIGUSR1 adds to an eventfd and does nothing else; without -p the thread sleeps on
- * that for ever. The fill is looked up in a view of the thread's own, never in the handle at work.
+ * that for ever. Without -p there is no thread before the stream is open either, because opening it
+ * costs a process with threads some milliseconds more (membarrier(2) registers it): until then the
+ * handler writes the one line that can be true by itself. The fill is looked up in a view of the thread's own, never in the handle at work.
  * One at a time in a process; verb_write.c and verb_read.c use it.
  */
 #include "config.h"
@@ -38,8 +40,11 @@ static struct {
 	const char *name;
 	enum progress_form form;
 	bool terminal, running;
+	char idle_line[BSTREAM_NAME_MAX + 128]; /* what SIGUSR1 prints while there is no thread */
+	size_t idle_len;
 	int wake_fd;
 	pthread_t thread;
+	_Atomic bool threaded;
 	_Atomic uint64_t chunks, bytes, opened_ns;
 	struct bstream_view *view; /* the printing thread's */
 } progress = { .wake_fd = -1 };
@@ -59,12 +64,22 @@ static void wake(uint64_t with)
 	(void)n; /* an eventfd takes 2^64 - 2 of these before it refuses */
 }
 
+static void idle_line_write(void)
+{
+	ssize_t n = write(STDERR_FILENO, progress.idle_line, progress.idle_len);
+
+	(void)n; /* nobody can be told */
+}
+
 static void on_sigusr1(int signal_number)
 {
 	int saved = errno;
 
 	(void)signal_number;
-	wake(1);
+	if (atomic_load_explicit(&progress.threaded, memory_order_relaxed))
+		wake(1);
+	else
+		idle_line_write();
 	errno = saved;
 }
 
@@ -95,16 +110,24 @@ static void line_print_json(uint64_t bytes, uint64_t rate, uint64_t elapsed_ns,
 	json_line_print(line, stderr);
 }
 
+/* Returns the line's length. */
+static size_t line_make_text(char *text, size_t size, uint64_t bytes, uint64_t rate)
+{
+	char amount[UNITS_MAX], speed[UNITS_MAX];
+	int n = snprintf(text, size, "%s%s  %s  %s", progress.terminal ? "\r" : "", progress.name,
+			 units_print_size(amount, bytes), units_print_rate(speed, rate));
+
+	return (size_t)n;
+}
+
 static void line_print_text(uint64_t bytes, uint64_t rate, const struct bstream_stat *stat)
 {
-	char text[BSTREAM_NAME_MAX + 128], size[UNITS_MAX], speed[UNITS_MAX];
-	int n = snprintf(text, sizeof(text), "%s%s  %s  %s", progress.terminal ? "\r" : "",
-			 progress.name, units_print_size(size, bytes),
-			 units_print_rate(speed, rate));
+	char text[BSTREAM_NAME_MAX + 128];
+	size_t n = line_make_text(text, sizeof(text), bytes, rate);
 
 	if (stat)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "  fill %u/%u", stat->in_flight,
-			      stat->capacity);
+		snprintf(text + n, sizeof(text) - n, "  fill %u/%u", stat->in_flight,
+			 stat->capacity);
 	fprintf(stderr, "%s%s", text, progress.terminal ? "\033[K" : "\n");
 	fflush(stderr);
 }
@@ -147,13 +170,8 @@ static void *progress_loop(void *unused)
 	}
 }
 
-void progress_start(const char *name, enum progress_form form)
+static void thread_start(void)
 {
-	struct sigaction action = { .sa_handler = on_sigusr1, .sa_flags = SA_RESTART };
-
-	progress.name = name;
-	progress.form = form;
-	progress.terminal = form == PROGRESS_LINES && isatty(STDERR_FILENO);
 	progress.wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (progress.wake_fd < 0)
 		return;
@@ -161,13 +179,30 @@ void progress_start(const char *name, enum progress_form form)
 		close(progress.wake_fd);
 		return;
 	}
+	atomic_store_explicit(&progress.threaded, true, memory_order_relaxed);
+}
+
+void progress_start(const char *name, enum progress_form form)
+{
+	struct sigaction action = { .sa_handler = on_sigusr1, .sa_flags = SA_RESTART };
+
+	progress.name = name;
+	progress.form = form;
+	progress.terminal = form == PROGRESS_LINES && isatty(STDERR_FILENO);
+	progress.idle_len =
+		line_make_text(progress.idle_line, sizeof(progress.idle_line) - 1, 0, 0);
+	progress.idle_line[progress.idle_len++] = '\n';
 	progress.running = true;
+	if (form)
+		thread_start();
 	sigaction(SIGUSR1, &action, NULL);
 }
 
 void progress_opened(void)
 {
 	atomic_store_explicit(&progress.opened_ns, units_now(), memory_order_release);
+	if (!progress.form)
+		thread_start();
 }
 
 void progress_add(size_t len)
@@ -188,9 +223,11 @@ void progress_stop(void)
 		return;
 	progress.running = false;
 	signal(SIGUSR1, SIG_IGN);
-	wake(WAKE_STOP);
-	pthread_join(progress.thread, NULL);
-	close(progress.wake_fd);
+	if (progress.threaded) {
+		wake(WAKE_STOP);
+		pthread_join(progress.thread, NULL);
+		close(progress.wake_fd);
+	}
 	if (progress.form)
 		line_print(&start);
 	if (progress.terminal)

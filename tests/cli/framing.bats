@@ -227,6 +227,18 @@ chunks() { field "$1" written; }
 	[[ $(cat write-said) == 'a  0 B  0  fill 0/16' ]]
 }
 
+@test "SIGUSR1 prints one line of progress, from a reader that waits for the name" {
+	start read a 2>said
+	until_eval 'grep -q "^SigCgt:.*[2367abef]..$" /proc/'"$pid"'/status' # 10 is caught
+	for n in 1 2; do
+		kill -USR1 "$pid"
+		until_eval '[ "$(wc -l <said)" -eq '$n' ]'
+	done
+	ctl write a </dev/null
+	finish "$pid" 0
+	[[ $(sort -u said) == 'a  0 B  0' ]]
+}
+
 @test "--count leaves after so many chunks; without --keep=reader the stream breaks" {
 	printf 'one\ntwo\nthree\n' | ctl write a --frame line
 	[ "$(ctl read a --frame line --count 2)" = $'one\ntwo' ]
