@@ -7,7 +7,11 @@
  * victim gets to its end. Without BSTREAM_LONG a scene of many steps is sampled: each k costs k
  * steps, so the stride grows with the scene, and starts at a different offset in each run of it.
  *
- * Output is TAP. Arguments: numbers of scenes to play, from 1.
+ * A scene may have two victims, which are stepped one after the other, each to a moment of its own,
+ * and killed in either order.
+ *
+ * Output is TAP. Arguments: numbers of scenes to play, from 1. The scenes are scenes.c's or travel.c's,
+ * as the program is linked.
  */
 #include <errno.h>
 #include <sched.h>
@@ -16,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -24,6 +29,8 @@
 #include "stage.h"
 
 #define STEPS_SHORT 60000ul /* of one scene, in all, without BSTREAM_LONG */
+#define PAIRS_LONG  6ul /* moments of the second victim for each of the first */
+#define HANG_S	    60u /* for one death; SIGALRM ends the program */
 
 static void die(const char *what)
 {
@@ -41,85 +48,169 @@ static void check(int rc, const char *what)
 
 /* ---- setting a scene ------------------------------------------------------------------------ */
 
-static void stage_fill(struct stage *st, struct bstream_writer *w)
+static void stage_write(struct bstream_writer *w, uint32_t len, uint64_t id)
 {
 	unsigned char buf[CHUNK_LIMIT];
 
-	for (uint32_t i = 0; i < st->scene->filled; i++) {
-		chunk_make(buf, st->scene->len, 2 * SECOND_ID + i);
-		check(bstream_write(w, buf, st->scene->len, BSTREAM_DONT_WAIT), "fill");
+	chunk_make(buf, len, id);
+	check(bstream_write(w, buf, len, BSTREAM_DONT_WAIT), "fill");
+}
+
+static void stage_fill(struct stage *st, struct bstream_writer *w, struct bstream_reader *r)
+{
+	const void *chunk;
+	size_t len;
+
+	for (uint32_t i = 0; i < st->scene->passed; i++) {
+		stage_write(w, st->scene->len, i);
+		check(bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT), "pass");
+		check(bstream_release(r), "pass");
 	}
+	for (uint32_t i = 0; i < st->scene->filled; i++)
+		stage_write(w, st->scene->len, 2 * SECOND_ID + i);
 	st->filled = st->scene->filled;
 }
 
-static void stage_set(struct stage *st, const struct scene *scene, struct record *record)
+static pid_t child_start(void)
 {
-	struct bstream_options o = BSTREAM_OPTIONS_INIT;
-	struct bstream_writer *w;
-	struct bstream_reader *r;
-
-	memset(record, 0, sizeof(*record));
-	*st = (struct stage){ .scene = scene, .record = record };
-	o.capacity = scene->capacity;
-	o.chunk_max = CHUNK_LIMIT;
-	o.max_writers = 4;
-	check(bstream_pair(&o, &w, &r), "bstream_pair");
-	stage_fill(st, w);
-	if (scene->second)
-		check(bstream_writer_clone(w, &st->second), "bstream_writer_clone");
-	if (scene->victim_reads) {
-		st->writer = w;
-		st->fd = bstream_reader_detach(r);
-	} else {
-		st->reader = r;
-		st->fd = bstream_writer_detach(w);
-	}
-	check(st->fd, "detach");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, st->socket) < 0)
-		die("socketpair");
-}
-
-static void stage_clear(struct stage *st)
-{
-	bstream_writer_close(st->writer);
-	bstream_writer_close(st->second);
-	bstream_reader_close(st->reader);
-	close(st->socket[0]);
-}
-
-/* ---- the victim ----------------------------------------------------------------------------- */
-
-static _Noreturn void victim(struct stage *st)
-{
-	struct bstream_writer *w = NULL;
-	struct bstream_reader *r = NULL;
-	int rc = 0;
-
-	close(st->socket[0]);
-	if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
-		_exit(98);
-	if (!st->scene->from_attach)
-		rc = st->scene->victim_reads ? bstream_reader_attach(st->fd, &r)
-					     : bstream_writer_attach(st->fd, &w);
-	if (rc < 0)
-		_exit(97);
-	act_prepare(st);
-	raise(SIGSTOP); /* the first step is from here */
-	st->scene->act(st, w != NULL ? (void *)w : r);
-	_exit(0);
-}
-
-static pid_t victim_start(struct stage *st)
-{
-	int status;
 	pid_t pid = fork();
 
 	if (pid < 0)
 		die("fork");
 	if (pid == 0)
-		victim(st);
-	close(st->fd);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/* A process that writes one chunk, waiting for room, and exits with 0 or what errno it got. */
+static void stage_block(struct stage *st, struct bstream_writer *w)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	unsigned char buf[CHUNK_LIMIT];
+	struct bstream_writer *x;
+
+	check(bstream_writer_clone(w, &x), "bstream_writer_clone");
+	int fd = bstream_writer_detach(x);
+	check(fd, "detach");
+	st->blocked = child_start();
+	if (st->blocked == 0) {
+		check(bstream_writer_attach(fd, &x), "attach");
+		chunk_make(buf, st->scene->len, SECOND_ID);
+		int rc = bstream_write(x, buf, st->scene->len, BSTREAM_FOREVER);
+		bstream_writer_close(x);
+		_exit(-rc);
+	}
+	close(fd);
+	while (stat.writer_waits == 0) {
+		check(bstream_writer_stat(w, &stat), "bstream_writer_stat");
+		sched_yield();
+	}
+}
+
+static void stage_open(const struct scene *scene, struct bstream_writer **wp,
+		       struct bstream_reader **rp)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+
+	o.capacity = scene->capacity;
+	o.chunk_max = CHUNK_LIMIT;
+	o.max_writers = 4;
+	o.keep = scene->keep;
+	if (!scene->named) {
+		check(bstream_pair(&o, wp, rp), "bstream_pair");
+		return;
+	}
+	check(bstream_create(STREAM_NAME, &o), "bstream_create");
+	check(bstream_open_writer(STREAM_NAME, BSTREAM_DONT_WAIT, wp), "bstream_open_writer");
+	check(bstream_open_reader(STREAM_NAME, BSTREAM_DONT_WAIT, rp), "bstream_open_reader");
+}
+
+/* Give the victim its end, and keep the other. */
+static void stage_part(struct stage *st, struct bstream_writer *w, struct bstream_reader *r)
+{
+	const struct scene *scene = st->scene;
+
+	st->fd = -1;
+	st->writer = scene->victim_reads || scene->from_name ? w : NULL;
+	st->reader = scene->victim_reads ? NULL : r;
+	if (scene->from_name && scene->victim_reads)
+		check(bstream_reader_park(r), "bstream_reader_park");
+	else if (scene->from_socket && scene->victim_reads)
+		check(bstream_reader_send(st->socket[0], r), "bstream_reader_send");
+	else if (scene->from_socket)
+		check(bstream_writer_send(st->socket[0], w), "bstream_writer_send");
+	else if (!scene->from_name)
+		check(st->fd = scene->victim_reads ? bstream_reader_detach(r)
+						   : bstream_writer_detach(w),
+		      "detach");
+}
+
+static void stage_set(struct stage *st, const struct scene *scene, struct record *record)
+{
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+
+	memset(record, 0, sizeof(*record));
+	*st = (struct stage){ .scene = scene, .record = record };
+	alarm(HANG_S);
+	stage_open(scene, &w, &r);
+	stage_fill(st, w, r);
+	if (scene->second)
+		check(bstream_writer_clone(w, &st->second), "bstream_writer_clone");
+	if (scene->blocked)
+		stage_block(st, w);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, st->socket) < 0)
+		die("socketpair");
+	stage_part(st, w, r);
+}
+
+static void stage_clear(struct stage *st)
+{
+	if (st->blocked != 0) {
+		kill(st->blocked, SIGKILL);
+		waitpid(st->blocked, NULL, 0);
+	}
+	bstream_writer_close(st->writer);
+	bstream_writer_close(st->second);
+	bstream_reader_close(st->reader);
+	close(st->socket[0]);
 	close(st->socket[1]);
+	if (st->scene->named)
+		bstream_remove(STREAM_NAME);
+}
+
+/* ---- the victims ---------------------------------------------------------------------------- */
+
+static _Noreturn void victim(struct stage *st, bool other)
+{
+	const struct scene *scene = st->scene;
+	struct bstream_writer *w = NULL;
+	struct bstream_reader *r = NULL;
+	int rc = 0;
+
+	if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
+		_exit(98);
+	if (!other && st->fd >= 0 && !scene->from_attach)
+		rc = scene->victim_reads ? bstream_reader_attach(st->fd, &r)
+					 : bstream_writer_attach(st->fd, &w);
+	if (rc < 0)
+		_exit(97);
+	act_prepare(st);
+	raise(SIGSTOP); /* the first step is from here */
+	if (other)
+		scene->other(st);
+	else
+		scene->act(st, w != NULL ? (void *)w : r);
+	_exit(0);
+}
+
+static pid_t victim_start(struct stage *st, bool other)
+{
+	int status;
+	pid_t pid = child_start();
+
+	if (pid == 0)
+		victim(st, other);
 	if (waitpid(pid, &status, 0) < 0)
 		die("waitpid");
 	if (!WIFSTOPPED(status)) {
@@ -129,89 +220,164 @@ static pid_t victim_start(struct stage *st)
 	return pid;
 }
 
-/* Step @k times, then kill. True: it got to its end before that. */
-static bool victim_kill_at(pid_t pid, unsigned long k)
+/* Step it until it ends, or @k times. The number of steps; *endedp: it got to its end, and is reaped. */
+static unsigned long victim_step(pid_t pid, unsigned long k, bool *endedp)
 {
 	int status;
 
+	*endedp = false;
 	for (unsigned long i = 0; i < k; i++) {
 		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) < 0)
 			die("PTRACE_SINGLESTEP");
 		if (waitpid(pid, &status, 0) < 0)
 			die("waitpid");
-		if (!WIFSTOPPED(status))
-			return true;
+		if (!WIFSTOPPED(status)) {
+			*endedp = true;
+			return i;
+		}
 	}
+	return k;
+}
+
+static void victim_kill(pid_t pid)
+{
 	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) < 0)
+	if (waitpid(pid, NULL, 0) < 0)
 		die("waitpid");
-	return false;
 }
 
 /* ---- playing a scene ------------------------------------------------------------------------ */
 
-static const char *play_once(const struct scene *scene, struct record *record, unsigned long k,
-			     bool *ended)
+/* A death each: at step @k, and where the scene has another victim, at that one's step @j. */
+struct fate {
+	unsigned long k, j;
+	bool ended; /* the first got to its end before */
+};
+
+static const char *verdict(struct stage *st)
 {
 	static char text[300];
-	struct stage st;
+	const char *bad = st->scene->judge(st);
+	int failed = atomic_load(&st->record->failed);
 
-	stage_set(&st, scene, record);
-	*ended = victim_kill_at(victim_start(&st), k);
-	const char *bad = scene->judge(&st);
-	stage_clear(&st);
-	int failed = atomic_load(&record->failed);
 	if (bad == NULL && failed == 0)
 		return NULL;
 	if (bad != NULL)
 		snprintf(text, sizeof(text), "%s", bad);
 	else
-		snprintf(text, sizeof(text), "the victim got %d at scenes.c:%u", failed,
-			 atomic_load(&record->line));
+		snprintf(text, sizeof(text), "the victim got %d at line %u", failed,
+			 atomic_load(&st->record->line));
 	return text;
 }
 
-/* How many steps the act has. */
-static unsigned long scene_length(const struct scene *scene, struct record *record)
+static const char *play_once(const struct scene *scene, struct record *record, struct fate *fate)
 {
-	bool ended;
-	unsigned long n = 0;
 	struct stage st;
-	int status;
+	bool other_ended = true;
+	pid_t other = 0;
 
 	stage_set(&st, scene, record);
-	pid_t pid = victim_start(&st);
-	for (ended = false; !ended; n++) {
-		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) < 0 || waitpid(pid, &status, 0) < 0)
-			die("PTRACE_SINGLESTEP");
-		ended = !WIFSTOPPED(status);
-	}
-	close(st.socket[1]);
+	pid_t pid = victim_start(&st, false);
+	if (scene->other != NULL)
+		other = victim_start(&st, true);
+	if (st.fd >= 0)
+		close(st.fd);
+	victim_step(pid, fate->k, &fate->ended);
+	if (other != 0)
+		victim_step(other, fate->j, &other_ended);
+	if (!other_ended && fate->j % 2 == 0) /* either of them first */
+		victim_kill(other);
+	if (!fate->ended)
+		victim_kill(pid);
+	if (!other_ended && fate->j % 2 != 0)
+		victim_kill(other);
+	const char *bad = verdict(&st);
 	stage_clear(&st);
+	alarm(0);
+	return bad;
+}
+
+/* How many steps the act has; or the other's, behind all of the act. */
+static unsigned long scene_length(const struct scene *scene, struct record *record, bool of_other)
+{
+	struct stage st;
+	unsigned long n;
+	bool ended;
+
+	stage_set(&st, scene, record);
+	pid_t pid = victim_start(&st, false);
+	pid_t other = of_other ? victim_start(&st, true) : 0;
+	if (st.fd >= 0)
+		close(st.fd);
+	n = victim_step(pid, -1ul, &ended);
+	if (of_other)
+		n = victim_step(other, -1ul, &ended);
+	stage_clear(&st);
+	alarm(0);
 	return n;
+}
+
+static bool is_long(void)
+{
+	return getenv("BSTREAM_LONG") != NULL;
 }
 
 static bool play(unsigned number, const struct scene *scene, struct record *record)
 {
-	unsigned long length = scene_length(scene, record), deaths = 0;
+	unsigned long length = scene_length(scene, record, false), deaths = 0;
 	unsigned long stride = 1;
-	bool ended = false;
+	struct fate fate = { 0 };
 
-	if (getenv("BSTREAM_LONG") == NULL)
-		while (length * length / 2 / stride > STEPS_SHORT)
-			stride++;
-	for (unsigned long k = (unsigned long)getpid() % stride; !ended; k += stride, deaths++) {
-		const char *bad = play_once(scene, record, k, &ended);
+	while (!is_long() && length * length / 2 / stride > STEPS_SHORT)
+		stride++;
+	for (fate.k = (unsigned long)getpid() % stride; !fate.ended; fate.k += stride, deaths++) {
+		const char *bad = play_once(scene, record, &fate);
 
 		if (bad != NULL) {
 			printf("not ok %u - %s: killed at instruction %lu of %lu: %s\n", number,
-			       scene->name, k, length, bad);
+			       scene->name, fate.k, length, bad);
 			return false;
 		}
 	}
 	printf("ok %u - %s: %lu deaths over %lu instructions\n", number, scene->name, deaths,
 	       length);
 	return true;
+}
+
+/* Two victims: pairs of moments by chance, and in the long form for each moment of the first several
+ * of the second. That each alone dies at every instruction is other scenes' business. */
+static bool play_both(unsigned number, const struct scene *scene, struct record *record)
+{
+	unsigned long length = scene_length(scene, record, false);
+	unsigned long length2 = scene_length(scene, record, true);
+	unsigned long pairs =
+		is_long() ? length * PAIRS_LONG : 2 * STEPS_SHORT / (length + length2);
+
+	srandom((unsigned)getpid());
+	for (unsigned long i = 0; i < pairs; i++) {
+		struct fate fate = { .j = (unsigned long)random() % (length2 + 2) };
+
+		fate.k = is_long() ? i / PAIRS_LONG : (unsigned long)random() % (length + 2);
+		const char *bad = play_once(scene, record, &fate);
+		if (bad != NULL) {
+			printf("not ok %u - %s: killed at %lu of %lu and %lu of %lu: %s\n", number,
+			       scene->name, fate.k, length, fate.j, length2, bad);
+			return false;
+		}
+	}
+	printf("ok %u - %s: %lu pairs of deaths over %lu and %lu instructions\n", number,
+	       scene->name, pairs, length, length2);
+	return true;
+}
+
+static void on_alarm(int signal)
+{
+	static const char text[] = "Bail out! the next scene hangs\n";
+
+	(void)signal;
+	if (write(1, text, sizeof(text) - 1) < 0)
+		_exit(98);
+	_exit(99);
 }
 
 /* Two processes that take turns at every instruction do so fastest on one CPU. */
@@ -224,6 +390,15 @@ static void pin(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
+static bool is_wanted(unsigned i, int argc, char **argv)
+{
+	bool wanted = argc == 1;
+
+	for (int a = 1; a < argc; a++)
+		wanted |= strtoul(argv[a], NULL, 10) == i + 1;
+	return wanted;
+}
+
 int main(int argc, char **argv)
 {
 	struct record *record =
@@ -233,15 +408,18 @@ int main(int argc, char **argv)
 	if (record == MAP_FAILED)
 		die("mmap");
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGALRM, on_alarm);
 	pin();
-	printf("1..%u\n", argc > 1 ? (unsigned)argc - 1 : n_scenes);
-	for (unsigned i = 0; i < n_scenes; i++) {
-		bool wanted = argc == 1;
-
-		for (int a = 1; a < argc; a++)
-			wanted |= strtoul(argv[a], NULL, 10) == i + 1;
-		if (wanted)
-			all &= play(i + 1, &scenes[i], record);
+	const char *missing = scenes_begin();
+	if (missing != NULL) {
+		printf("1..0 # SKIP %s\n", missing);
+		return 77;
 	}
+	printf("1..%u\n", argc > 1 ? (unsigned)argc - 1 : n_scenes);
+	for (unsigned i = 0; i < n_scenes; i++)
+		if (is_wanted(i, argc, argv))
+			all &= scenes[i].other != NULL ? play_both(i + 1, &scenes[i], record)
+						       : play(i + 1, &scenes[i], record);
+	scenes_end();
 	return all ? 0 : 1;
 }

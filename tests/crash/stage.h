@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "bstream.h"
 
@@ -26,25 +27,38 @@ struct stage {
 	struct bstream_writer *writer; /* what the parent holds; NULL if the victim has it */
 	struct bstream_writer *second;
 	struct bstream_reader *reader;
-	int fd; /* the victim's end, detached */
+	int fd; /* the victim's end, detached; -1: it has none */
 	int socket[2]; /* [0] the parent's, [1] the victim's */
+	pid_t blocked; /* a process that waits for room; 0: there is none */
 	uint64_t filled; /* chunks of the parent's, written before */
 };
 
 struct scene {
 	const char *name;
 	uint32_t capacity;
+	uint32_t passed; /* chunks that were written and read before: the ring has come round */
 	uint32_t filled; /* chunks in the stream before the victim acts */
 	uint32_t len; /* bytes a chunk */
+	uint32_t keep; /* of a named stream */
+	bool named; /* the stream has a name, STREAM_NAME */
 	bool second; /* another writer is there, alive */
+	bool blocked; /* and one more that waits for room in the full stream, in a process of its own */
 	bool victim_reads;
 	bool from_attach; /* the attaching is part of what is stepped through */
+	bool from_name; /* the victim has no end but opens one, or makes the stream */
+	bool from_socket; /* the victim's end lies in its socket, in a message */
 	void (*act)(struct stage *st, void *end);
+	void (*other)(struct stage *st); /* a second victim, at the other end of the socket */
 	const char *(*judge)(struct stage *st); /* NULL: right; else what is wrong */
 };
 
 extern const struct scene scenes[];
 extern const unsigned n_scenes;
+
+/* Before the first scene and behind the last. scenes_begin gives what the scenes cannot do without
+ * and is not there, or NULL. */
+const char *scenes_begin(void);
+void scenes_end(void);
 
 /* In the victim, before its first step. */
 void act_prepare(struct stage *st);
@@ -53,6 +67,21 @@ void act_prepare(struct stage *st);
 void chunk_make(unsigned char *buf, uint32_t len, uint64_t id);
 bool chunk_is(const unsigned char *buf, uint32_t len, uint64_t id);
 
+/* In a victim: a result that is not the one wanted is told to the parent. */
+void expect(struct stage *st, int rc, int want, unsigned line);
+#define EXPECT(rc, want) expect(st, (rc), (want), __LINE__)
+
+/* In the parent: what is wrong, as a judge returns it. */
+extern char wrong[200];
+#define WRONG(...) (snprintf(wrong, sizeof(wrong), __VA_ARGS__), wrong)
+
+/* The victim wrote: what it committed is read, what it began may be, and the end tells of it. */
+const char *judge_writer(struct stage *st);
+
+/* The victim read: every writer learns that the reader is gone. */
+const char *judge_reader(struct stage *st);
+
+#define STREAM_NAME "scene"
 #define CHUNK_LIMIT 8192u
 #define SECOND_ID   1000000u /* ids of the second writer's chunks start here */
 

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * travel.c - scenes of ends that change hands: sent, received, detached, attached, parked, kept, taken
+ * by name; and of names that are made and removed. The ring has come round, chunks are in flight and
+ * a writer is blocked while it happens.
+ *
+ * What must hold: the end has exactly one owner, who finds the first chunk that was not released; or
+ * it is gone, and every writer is told. Where it lies in a message still, the parent is its owner.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stage.h"
+
+#define PATIENCE_MS 20000
+
+static unsigned char chunk_one[CHUNK_LIMIT];
+
+void act_prepare(struct stage *st)
+{
+	chunk_make(chunk_one, st->scene->len, 1);
+}
+
+/* ---- acts ----------------------------------------------------------------------------------- */
+
+static void release_one(struct stage *st, struct bstream_reader *r)
+{
+	const void *chunk;
+	size_t len;
+
+	EXPECT(bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT), 1);
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_release(r), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+static void write_one(struct stage *st, struct bstream_writer *w)
+{
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_write(w, chunk_one, st->scene->len, BSTREAM_DONT_WAIT), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+static void act_send_reader(struct stage *st, void *end)
+{
+	release_one(st, end);
+	EXPECT(bstream_reader_send(st->socket[1], end), 0);
+}
+
+static void act_send_writer(struct stage *st, void *end)
+{
+	write_one(st, end);
+	EXPECT(bstream_writer_send(st->socket[1], end), 0);
+}
+
+static void act_recv_reader(struct stage *st, void *none)
+{
+	struct bstream_reader *r;
+
+	(void)none;
+	EXPECT(bstream_reader_recv(st->socket[1], &r), 0);
+	release_one(st, r);
+}
+
+static void act_recv_writer(struct stage *st, void *none)
+{
+	struct bstream_writer *w;
+
+	(void)none;
+	EXPECT(bstream_writer_recv(st->socket[1], &w), 0);
+	write_one(st, w);
+	atomic_store(&st->record->closing, 1);
+	bstream_writer_close(w);
+	atomic_store(&st->record->closed, 1);
+}
+
+/* The second victim, at the other end of a socket in which there may be nothing yet. */
+static void other_recv_reader(struct stage *st)
+{
+	struct bstream_reader *r;
+	int rc = bstream_reader_recv(st->socket[0], &r);
+
+	if (rc != -EAGAIN)
+		EXPECT(rc, 0);
+}
+
+static void other_recv_writer(struct stage *st)
+{
+	struct bstream_writer *w;
+	int rc = bstream_writer_recv(st->socket[0], &w);
+
+	if (rc == -EAGAIN)
+		return;
+	EXPECT(rc, 0);
+	atomic_store(&st->record->closing, 1);
+	bstream_writer_close(w);
+	atomic_store(&st->record->closed, 1);
+}
+
+/* From the descriptor to the handle and back, twice. */
+static void act_detach_attach(struct stage *st, void *none)
+{
+	struct bstream_reader *r;
+
+	(void)none;
+	EXPECT(bstream_reader_attach(st->fd, &r), 0);
+	release_one(st, r);
+	int fd = bstream_reader_detach(r);
+	EXPECT(bstream_reader_attach(fd, &r), 0);
+	EXPECT(bstream_reader_send(st->socket[1], r), 0);
+}
+
+static void act_park(struct stage *st, void *end)
+{
+	release_one(st, end);
+	EXPECT(bstream_reader_park(end), 0);
+	atomic_store(&st->record->closed, 1);
+}
+
+static void act_release(struct stage *st, void *end)
+{
+	release_one(st, end);
+}
+
+static void act_release_close(struct stage *st, void *end)
+{
+	release_one(st, end);
+	bstream_reader_close(end);
+}
+
+static void act_open_reader(struct stage *st, void *none)
+{
+	struct bstream_reader *r;
+
+	(void)none;
+	atomic_store(&st->record->closing, 1); /* from here on it may be the owner */
+	EXPECT(bstream_open_reader(STREAM_NAME, BSTREAM_DONT_WAIT, &r), 0);
+	release_one(st, r);
+}
+
+static void act_open_park(struct stage *st, void *none)
+{
+	struct bstream_reader *r;
+
+	(void)none;
+	EXPECT(bstream_open_reader(STREAM_NAME, BSTREAM_DONT_WAIT, &r), 0);
+	act_park(st, r);
+}
+
+static void act_open_writer(struct stage *st, void *none)
+{
+	struct bstream_writer *w;
+
+	(void)none;
+	EXPECT(bstream_open_writer(STREAM_NAME, BSTREAM_DONT_WAIT, &w), 0);
+	write_one(st, w);
+	atomic_store(&st->record->closing, 1);
+	bstream_writer_close(w);
+	atomic_store(&st->record->closed, 1);
+}
+
+#define OTHER_NAME "made-by-the-victim"
+
+static void act_create(struct stage *st, void *none)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+
+	(void)none;
+	o.capacity = 1;
+	o.chunk_max = 64;
+	EXPECT(bstream_create(OTHER_NAME, &o), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+static void act_remove(struct stage *st, void *none)
+{
+	(void)none;
+	EXPECT(bstream_remove(STREAM_NAME), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+static void act_eof(struct stage *st, void *none)
+{
+	(void)none;
+	EXPECT(bstream_eof(STREAM_NAME), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+/* ---- judges --------------------------------------------------------------------------------- */
+
+/* What the blocked writer's call gave. */
+static int blocked_result(struct stage *st)
+{
+	int status;
+
+	if (waitpid(st->blocked, &status, 0) < 0)
+		return -ECHILD;
+	st->blocked = 0;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+static int read_id(struct stage *st, uint64_t *idp)
+{
+	unsigned char buf[CHUNK_LIMIT];
+	size_t len = 0;
+	int rc = bstream_read(st->reader, buf, sizeof(buf), &len, bstream_after_ms(PATIENCE_MS));
+
+	if (rc != 1)
+		return rc;
+	memcpy(idp, buf, sizeof(*idp));
+	return len == st->scene->len && chunk_is(buf, (uint32_t)len, *idp) ? 1 : -EBADMSG;
+}
+
+/* The read end is the parent's now: nothing is lost, nothing but an unreleased chunk comes again, and
+ * whoever waited for room goes on. */
+static const char *judge_owner(struct stage *st)
+{
+	uint64_t from = atomic_load(&st->record->done), begun = atomic_load(&st->record->begun);
+	uint64_t id = 0;
+	int rc = read_id(st, &id);
+
+	if (rc != 1)
+		return WRONG("the first chunk is %d", rc);
+	if (id == 2 * SECOND_ID + begun)
+		from = begun;
+	for (uint64_t i = from; i < st->filled; i++) {
+		if (id != 2 * SECOND_ID + i)
+			return WRONG("chunk %llu in place of %llu", (unsigned long long)id,
+				     (unsigned long long)(2 * SECOND_ID + i));
+		if (i + 1 < st->filled && (rc = read_id(st, &id)) != 1)
+			return WRONG("the next chunk is %d", rc);
+	}
+	if (st->blocked != 0) {
+		rc = read_id(st, &id);
+		if (rc != 1 || id != SECOND_ID)
+			return WRONG("what the blocked writer wrote is %d, %llu", rc,
+				     (unsigned long long)id);
+		rc = blocked_result(st);
+		if (rc != 0)
+			return WRONG("the blocked writer got %d", rc);
+	}
+	rc = bstream_write(st->writer, chunk_one, st->scene->len, BSTREAM_DONT_WAIT);
+	return rc == 0 ? NULL : WRONG("a write says %d", rc);
+}
+
+/* The read end is gone: nobody is left waiting. */
+static const char *judge_gone(struct stage *st)
+{
+	const char *bad = judge_reader(st);
+
+	if (bad != NULL || st->blocked == 0)
+		return bad;
+	int rc = blocked_result(st);
+	if (rc == -EPIPE || (rc == 0 && atomic_load(&st->record->begun) != 0))
+		return NULL;
+	return WRONG("the blocked writer got %d", rc);
+}
+
+/* Sent and not received, or received and gone with its owner. */
+static const char *judge_sent_reader(struct stage *st)
+{
+	int rc = bstream_reader_recv(st->socket[st->scene->from_socket ? 1 : 0], &st->reader);
+
+	if (rc == 0)
+		return judge_owner(st);
+	return rc == -EAGAIN ? judge_gone(st) : WRONG("recv says %d", rc);
+}
+
+static const char *judge_sent_writer(struct stage *st)
+{
+	struct bstream_writer *w;
+	int rc = bstream_writer_recv(st->socket[st->scene->from_socket ? 1 : 0], &w);
+
+	if (rc < 0 && rc != -EAGAIN)
+		return WRONG("recv says %d", rc);
+	if (rc == 0) {
+		bstream_writer_close(w);
+		atomic_store(&st->record->closing, 1);
+		atomic_store(&st->record->closed, 1);
+	}
+	return judge_writer(st);
+}
+
+/* By name: who comes next is the owner, unless the read end may be gone, and then it is for good. */
+static const char *judge_next(struct stage *st, bool may_be_gone)
+{
+	int rc = bstream_open_reader(STREAM_NAME, BSTREAM_DONT_WAIT, &st->reader);
+
+	if (rc == 0)
+		return judge_owner(st);
+	if (may_be_gone && (rc == -EPIPE || rc == -ENOENT))
+		return judge_gone(st);
+	return WRONG("the next opener gets %d", rc);
+}
+
+static const char *judge_kept(struct stage *st)
+{
+	return judge_next(st, false);
+}
+
+/* In the message or back at its name. */
+static const char *judge_kept_sent(struct stage *st)
+{
+	int rc = bstream_reader_recv(st->socket[0], &st->reader);
+
+	if (rc == 0)
+		return judge_owner(st);
+	return rc == -EAGAIN ? judge_kept(st) : WRONG("recv says %d", rc);
+}
+
+static const char *judge_parked(struct stage *st)
+{
+	return judge_next(st, atomic_load(&st->record->closed) == 0);
+}
+
+/* Until the opener began nobody was there to die. */
+static const char *judge_taken(struct stage *st)
+{
+	return judge_next(st, atomic_load(&st->record->closing) != 0);
+}
+
+/* A writer that may have died before it was one: then the stream ends as if it had never been. */
+static const char *judge_opened_writer(struct stage *st)
+{
+	bool begun = atomic_load(&st->record->begun) != 0;
+	const char *bad;
+
+	bstream_writer_close(st->writer);
+	st->writer = NULL;
+	bad = judge_writer(st);
+	return bad != NULL && !begun && strcmp(bad, "the end is 0") == 0 ? NULL : bad;
+}
+
+static unsigned n_segments(void)
+{
+	DIR *dir = opendir("/dev/shm");
+	const struct dirent *e;
+	unsigned n = 0;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		n += strncmp(e->d_name, "bstream.new", 11) == 0;
+	if (dir != NULL)
+		closedir(dir);
+	return n;
+}
+
+/* The name is there, whole, or it is not. */
+static const char *judge_create(struct stage *st)
+{
+	int made = bstream_create(OTHER_NAME, NULL);
+	int removed = bstream_remove(OTHER_NAME);
+
+	if (made != 0 && made != -EEXIST)
+		return WRONG("create says %d", made);
+	if (made == 0 && atomic_load(&st->record->done) != 0)
+		return WRONG("what was created is not there");
+	if (removed != 0)
+		return WRONG("remove says %d", removed);
+	if (n_segments() != 0)
+		return WRONG("a segment without a name is left");
+	return NULL;
+}
+
+static const char *judge_remove(struct stage *st)
+{
+	int rc = bstream_remove(STREAM_NAME);
+
+	if (rc != -ENOENT && (rc != 0 || atomic_load(&st->record->done) != 0))
+		return WRONG("a second remove says %d", rc);
+	return judge_gone(st); /* parked, and nobody can come */
+}
+
+static const char *judge_eof(struct stage *st)
+{
+	bool done = atomic_load(&st->record->done) != 0;
+	struct bstream_reader *r;
+	uint64_t id;
+	int rc = bstream_open_reader(STREAM_NAME, BSTREAM_DONT_WAIT, &r);
+
+	if (rc != 0)
+		return WRONG("open_reader says %d", rc);
+	st->reader = r;
+	bstream_writer_close(st->writer);
+	st->writer = NULL;
+	for (uint64_t i = 0; i < st->filled; i++)
+		if ((rc = read_id(st, &id)) != 1 || id != 2 * SECOND_ID + i)
+			return WRONG("chunk %llu is %d", (unsigned long long)i, rc);
+	const void *chunk;
+	size_t len;
+	rc = bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT);
+	if (rc != 0 && (rc != -EAGAIN || done))
+		return WRONG("the end is %d", rc);
+	return NULL;
+}
+
+/* ---- the scenes ----------------------------------------------------------------------------- */
+
+/* Three times round and full, with a writer waiting for room. */
+#define BUSY .capacity = 4, .passed = 13, .filled = 4, .len = 64, .blocked = true
+#define CALM .capacity = 4, .passed = 13, .filled = 2, .len = 64
+
+/* clang-format off */
+const struct scene scenes[] = {
+	{ .name = "a reader is sent", BUSY, .victim_reads = true,
+	  .act = act_send_reader, .judge = judge_sent_reader },
+	{ .name = "a reader is received", BUSY, .victim_reads = true, .from_socket = true,
+	  .act = act_recv_reader, .judge = judge_sent_reader },
+	{ .name = "a reader is sent and received", BUSY, .victim_reads = true,
+	  .act = act_send_reader, .other = other_recv_reader, .judge = judge_sent_reader },
+	{ .name = "a reader is detached and attached", BUSY, .victim_reads = true, .from_attach = true,
+	  .act = act_detach_attach, .judge = judge_sent_reader },
+	{ .name = "a writer is sent", CALM, .second = true,
+	  .act = act_send_writer, .judge = judge_sent_writer },
+	{ .name = "a lone writer is sent", CALM,
+	  .act = act_send_writer, .judge = judge_sent_writer },
+	{ .name = "a writer is received", CALM, .second = true, .from_socket = true,
+	  .act = act_recv_writer, .judge = judge_sent_writer },
+	{ .name = "a writer is sent and received", CALM, .second = true,
+	  .act = act_send_writer, .other = other_recv_writer, .judge = judge_sent_writer },
+	{ .name = "a reader parks", BUSY, .victim_reads = true, .named = true,
+	  .act = act_park, .judge = judge_parked },
+	{ .name = "a kept reader reads", BUSY, .victim_reads = true, .named = true,
+	  .keep = BSTREAM_KEEP_READER, .act = act_release, .judge = judge_kept },
+	{ .name = "a kept reader closes", BUSY, .victim_reads = true, .named = true,
+	  .keep = BSTREAM_KEEP_READER, .act = act_release_close, .judge = judge_kept },
+	{ .name = "a kept reader is sent", BUSY, .victim_reads = true, .named = true,
+	  .keep = BSTREAM_KEEP_READER, .act = act_send_reader, .judge = judge_kept_sent },
+	{ .name = "a kept read end is taken", BUSY, .victim_reads = true, .named = true,
+	  .from_name = true, .keep = BSTREAM_KEEP_READER, .act = act_open_reader,
+	  .judge = judge_kept },
+	{ .name = "a parked read end is taken", BUSY, .victim_reads = true, .named = true,
+	  .from_name = true, .act = act_open_reader, .judge = judge_taken },
+	{ .name = "a kept read end is taken and parked", BUSY, .victim_reads = true, .named = true,
+	  .from_name = true, .keep = BSTREAM_KEEP_READER, .act = act_open_park,
+	  .judge = judge_kept },
+	{ .name = "a write end is opened by name", CALM, .named = true, .from_name = true,
+	  .act = act_open_writer, .judge = judge_opened_writer },
+	{ .name = "a stream is created", CALM, .named = true, .from_name = true,
+	  .act = act_create, .judge = judge_create },
+	{ .name = "a parked stream is removed", BUSY, .victim_reads = true, .named = true,
+	  .from_name = true, .keep = BSTREAM_KEEP_READER, .act = act_remove,
+	  .judge = judge_remove },
+	{ .name = "kept writers are given up", CALM, .victim_reads = true, .named = true,
+	  .from_name = true, .keep = BSTREAM_KEEP_WRITERS, .act = act_eof, .judge = judge_eof },
+};
+/* clang-format on */
+const unsigned n_scenes = sizeof(scenes) / sizeof(scenes[0]);
+
+static char dir[] = "/tmp/bstream-test.XXXXXX";
+
+const char *scenes_begin(void)
+{
+	const char *daemon = getenv("BSTREAM_DAEMON");
+
+	if (daemon == NULL || access(daemon, X_OK) != 0)
+		return "BSTREAM_DAEMON is not a program";
+	if (mkdtemp(dir) == NULL)
+		return "no directory of its own";
+	setenv("XDG_RUNTIME_DIR", dir, 1);
+	unsetenv("BSTREAM_SOCKET");
+	return NULL;
+}
+
+void scenes_end(void)
+{
+	char inner[64];
+
+	bstream_broker_stop();
+	snprintf(inner, sizeof(inner), "%s/bstream", dir);
+	rmdir(inner);
+	if (rmdir(dir) < 0)
+		printf("# %s is left behind\n", dir);
+}
