@@ -170,6 +170,7 @@ void json_line_stream(struct json_line *line, const struct bstream_stat *stat)
 	json_line_number(line, "reader_pid", (uint64_t)(int64_t)stat->reader_pid);
 	json_line_number(line, "writer_pid", (uint64_t)(int64_t)stat->writer_pid);
 	json_line_counters(line, stat);
+	json_line_bool(line, "sealed", stat->flags & BSTREAM_SEALED);
 	json_line_bool(line, "ended", stat->flags & BSTREAM_ENDED);
 	json_line_bool(line, "broken", stat->flags & BSTREAM_BROKEN);
 	json_line_bool(line, "lost_writer", stat->flags & BSTREAM_LOST_WRITER);

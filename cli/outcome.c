@@ -35,7 +35,7 @@ static const struct outcome outcomes[] = {
 	{ DOING_CREATE, EINVAL, CODE_USAGE, "a stream cannot be made like this",
 	  "capacity, chunk-max or max-writers is out of bounds" },
 	{ DOING_CREATE, EOPNOTSUPP, CODE_FAILURE, "not supported here",
-	  "this version may lack --sealed or --keep; without membarrier(2) set BSTREAM_FENCES=1" },
+	  "without membarrier(2) set BSTREAM_FENCES=1" },
 	{ DOING_CREATE, EAGAIN, CODE_FAILURE, "the name comes and goes too quickly", "try again" },
 
 	{ DOING_OPEN_WRITER, ESHUTDOWN, CODE_TAKEN,

@@ -70,6 +70,7 @@ static void print_stream(const struct bstream_stat *stat)
 	       stat->flags & BSTREAM_REMOVED ? ", its name removed" : "");
 	printf(FIELD "%" PRIu32 "/%" PRIu32 " chunks\n", "fill", stat->in_flight, stat->capacity);
 	print_size("chunk-max", stat->chunk_max);
+	printf(FIELD "%s\n", "sealed", stat->flags & BSTREAM_SEALED ? "yes" : "no");
 	printf(FIELD "%" PRIu32 " at most\n", "writers", stat->max_writers);
 	printf(FIELD "%s\n", "keeps", keeps[stat->keep & 3]);
 	printf(FIELD "%s, mode %04" PRIo32 "\n", "owner", who_user(user, stat->uid), stat->mode);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * adopt.c - CREATE: taking over a segment that a client has made, which is checked as a stranger's.
+ * adopt.c - CREATE and RESTORE: taking over a segment that a client has made, which is checked as a
+ * stranger's.
  *
  * Before anything that could sleep is done with the descriptor, it is known to be a regular file in
- * the shm directory's file system (statx, told not to ask anybody). The client keeps its own
+ * the shm directory's file system, or where memfds are (statx, told not to ask anybody). A sealed
+ * segment is a memfd: it has no name there, and goes with its last description.
+ *
+ * A sealed stream whose broker died is known to nobody but its ends. One that finds itself without a
+ * broker offers it to the next (RESTORE); the first who comes gets its name.
+ * The client keeps its own
  * description, so the broker opens one for itself, not waiting for leases, and uses no other. What
  * the segment says is read by pread(2): memory is mapped only when all has been found right.
  */
@@ -16,6 +22,7 @@
 #include <unistd.h>
 
 #include "daemon/request.h"
+#include "daemon/watch.h"
 #include "proto/end.h"
 #include "proto/segment.h"
 
@@ -24,20 +31,22 @@
 /* Where, what, whose: as far as the file itself tells. EPROTO, EACCES. */
 static int adopt_check_file(const struct registry *r, int fd, uid_t peer_uid, struct statx *st)
 {
-	struct stat shm;
+	bool sealed;
+	dev_t dev;
 	int flags;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, st) < 0 ||
-	    fstat(r->shm, &shm) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, st) < 0)
 		return EPROTO;
-	if (!S_ISREG(st->stx_mode) || makedev(st->stx_dev_major, st->stx_dev_minor) != shm.st_dev)
+	dev = makedev(st->stx_dev_major, st->stx_dev_minor);
+	sealed = dev == r->memfd_dev && bs_segment_is_sealed(fd);
+	if (!S_ISREG(st->stx_mode) || (!sealed && dev != r->shm_dev))
 		return EPROTO;
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) != O_RDWR)
 		return EPROTO;
 	if (st->stx_uid != peer_uid)
 		return EACCES;
-	if ((st->stx_mode & 077) != 0 || st->stx_nlink > 1)
+	if (!sealed && ((st->stx_mode & 077) != 0 || st->stx_nlink > 1))
 		return EPROTO;
 	return 0;
 }
@@ -56,16 +65,32 @@ static bool adopt_is_fresh(int fd, const struct bs_geometry *geo)
 	       bs_end_held(fd, BS_BYTE_BROKER, 2 + (uint64_t)geo->max_writers) == 0;
 }
 
+/* It may be in use, but it is nobody's, and its name was not taken away. */
+static bool adopt_is_astray(int fd, const struct bs_geometry *geo)
+{
+	struct bs_verdicts peer;
+
+	if (!geo->sealed ||
+	    pread(fd, &peer, sizeof(peer), offsetof(struct bs_segment, verdicts)) != sizeof(peer))
+		return false;
+	return (atomic_load(&peer.writers) & BS_W_REMOVED) == 0 &&
+	       bs_end_held(fd, BS_BYTE_BROKER, 1) == 0;
+}
+
 /* What it says of itself. EPROTO, EPROTONOSUPPORT, ENOSPC: it has not all its memory. */
 static int adopt_check_contents(struct stream_parts *parts, const struct request *q,
 				const struct statx *st)
 {
+	bool restore = q->question->head.type == BS_REQ_RESTORE;
 	int r = bs_segment_check(parts->fd, &parts->geo, &parts->header, NULL);
 
 	if (r < 0)
 		return -r;
 	if (strncmp(parts->header.name, q->question->name, sizeof(parts->header.name)) != 0 ||
-	    parts->header.uid != q->client->uid || !adopt_is_fresh(parts->fd, &parts->geo))
+	    parts->header.uid != q->client->uid ||
+	    parts->geo.sealed != bs_segment_is_sealed(parts->fd))
+		return EPROTO;
+	if (!(restore ? adopt_is_astray : adopt_is_fresh)(parts->fd, &parts->geo))
 		return EPROTO;
 	if (st->stx_blocks * 512 < parts->geo.size)
 		return ENOSPC;
@@ -114,7 +139,7 @@ static int adopt_link(const struct registry *r, int fd, const struct statx *st, 
 static int adopt_take(struct registry *r, const struct stream_parts *parts, const struct statx *st)
 {
 	struct stream *s;
-	int rc = adopt_link(r, parts->fd, st, parts->file);
+	int rc = parts->geo.sealed ? 0 : adopt_link(r, parts->fd, st, parts->file);
 
 	if (rc != 0)
 		return rc;
@@ -126,14 +151,15 @@ static int adopt_take(struct registry *r, const struct stream_parts *parts, cons
 		s->sight.fd = -1; /* stays with the parts */
 		stream_free(s);
 	}
-	unlinkat(r->shm, parts->file, 0);
+	if (!parts->geo.sealed)
+		unlinkat(r->shm, parts->file, 0);
 	return -rc;
 }
 
 int serve_create(struct broker *b, struct request *q)
 {
 	struct registry *r = &b->registry;
-	char file[STREAM_FILE_SIZE];
+	char file[STREAM_FILE_SIZE] = "";
 	struct stream_parts parts = { .fd = -1, .file = file };
 	struct statx st;
 	int rc;
@@ -145,16 +171,24 @@ int serve_create(struct broker *b, struct request *q)
 	rc = adopt_check_file(r, *q->fd, q->client->uid, &st);
 	if (rc != 0)
 		return rc;
-	rc = registry_file_name(r, file, q->question->name);
-	if (rc < 0)
-		return -rc;
 	parts.fd = bs_end_reopen(*q->fd, O_RDWR | O_NONBLOCK);
 	if (parts.fd < 0)
 		return parts.fd == -EWOULDBLOCK ? EPROTO : -parts.fd;
 	rc = adopt_check_contents(&parts, q, &st);
+	if (rc == 0 && !parts.geo.sealed)
+		rc = -registry_file_name(r, file, q->question->name);
 	if (rc == 0)
 		rc = adopt_take(r, &parts, &st);
 	if (rc != 0)
 		close(parts.fd);
+	return rc;
+}
+
+int serve_restore(struct broker *b, struct request *q)
+{
+	int rc = serve_create(b, q);
+
+	if (rc == 0) /* whatever happened while nobody was looking */
+		watch_stir(&b->registry, registry_find(&b->registry, q->question->name));
 	return rc;
 }

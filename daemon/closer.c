@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -25,12 +26,21 @@ static size_t n_queued, queue_cap;
 static size_t n_closing; /* taken from the queue and not closed yet */
 static unsigned n_threads;
 static int kick_fd = -1;
-static dev_t quick_dev;
+static dev_t quick_devs[2];
 
-void closer_init(int kick, dev_t shm_dev)
+void closer_init(int kick, dev_t shm_dev, dev_t memfd_dev)
 {
 	kick_fd = kick;
-	quick_dev = shm_dev;
+	quick_devs[0] = shm_dev;
+	quick_devs[1] = memfd_dev;
+}
+
+static bool closer_is_quick(const struct statx *st)
+{
+	dev_t dev = makedev(st->stx_dev_major, st->stx_dev_minor);
+
+	return S_ISREG(st->stx_mode) && st->stx_size <= LARGE &&
+	       (dev == quick_devs[0] || dev == quick_devs[1]);
 }
 
 /* Have one more closed, or end the thread. */
@@ -123,8 +133,7 @@ void closer_take_file(int fd)
 	if (fd < 0)
 		return;
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, mask, &st) == 0 &&
-	    S_ISREG(st.stx_mode) && makedev(st.stx_dev_major, st.stx_dev_minor) == quick_dev &&
-	    st.stx_size <= LARGE)
+	    closer_is_quick(&st))
 		close(fd);
 	else
 		closer_take(fd);

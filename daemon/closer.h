@@ -13,14 +13,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* @kick: an eventfd, borrowed, that is written to when everything has been closed. @shm_dev: the
- * device of the shm directory. */
-void closer_init(int kick, dev_t shm_dev);
+/* @kick: an eventfd, borrowed, that is written to when everything has been closed. @shm_dev and
+ * @memfd_dev: the devices on which files are known to close quickly. */
+void closer_init(int kick, dev_t shm_dev, dev_t memfd_dev);
 
 /* Close @fd, some time soon. Never waits. */
 void closer_take(int fd);
 
-/* The same, but here and now if it is a file in the shm directory and not a large one. */
+/* The same, but here and now if it is a file on one of those devices and not a large one. */
 void closer_take_file(int fd);
 
 /* How many are still to be closed. */

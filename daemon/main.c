@@ -236,7 +236,6 @@ static int sources_init(struct broker *b)
 static int broker_init(struct broker *b)
 {
 	char prefix[STREAM_FILE_SIZE];
-	struct stat shm;
 	int r;
 
 	b->uid = geteuid();
@@ -251,9 +250,7 @@ static int broker_init(struct broker *b)
 		r = registry_init(&b->registry, b->inotify.fd, prefix);
 	if (r < 0)
 		return r;
-	if (fstat(b->registry.shm, &shm) < 0)
-		return -errno;
-	closer_init(b->kick.fd, shm.st_dev);
+	closer_init(b->kick.fd, b->registry.shm_dev, b->registry.memfd_dev);
 	socket_watch(b);
 	return 0;
 }

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/registry.h"
@@ -31,6 +33,22 @@ static int registry_cmp_watch(const void *key, const void *item)
 	return (a > b) - (a < b);
 }
 
+/* On which devices segments are: the shm directory's, and that of all memfds. */
+static int registry_find_devices(struct registry *r)
+{
+	int fd = memfd_create("bstreamd", MFD_CLOEXEC);
+	struct stat shm, memfd;
+	int rc = 0;
+
+	if (fd < 0 || fstat(fd, &memfd) < 0 || fstat(r->shm, &shm) < 0)
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	r->shm_dev = rc == 0 ? shm.st_dev : 0;
+	r->memfd_dev = rc == 0 ? memfd.st_dev : 0;
+	return rc;
+}
+
 int registry_init(struct registry *r, int inotify, const char *prefix)
 {
 	*r = (struct registry){ .inotify = inotify };
@@ -38,7 +56,7 @@ int registry_init(struct registry *r, int inotify, const char *prefix)
 	sorted_init(&r->names, registry_cmp_name);
 	sorted_init(&r->watches, registry_cmp_watch);
 	r->shm = open(BS_SHM_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return r->shm < 0 ? -errno : 0;
+	return r->shm < 0 ? -errno : registry_find_devices(r);
 }
 
 void registry_fini(struct registry *r)

@@ -13,6 +13,7 @@ struct registry {
 	struct sorted names, watches;
 	int inotify; /* borrowed */
 	int shm; /* the shm directory, open; owned */
+	dev_t shm_dev, memfd_dev; /* where segments may be */
 	char prefix[STREAM_FILE_SIZE]; /* what this broker's files are called first */
 	uint64_t bytes; /* of shared memory in all streams */
 	uint32_t n_streams; /* named, and removed ones that still have ends */

@@ -46,6 +46,7 @@ static const struct row rows[BS_REQ_COUNT] = {
 	[BS_REQ_LIST] = { NAME, 0, ANY_NAME, 0, serve_list },
 	[BS_REQ_BROKER] = { HEAD, 0, ANY_NAME, 0, serve_broker },
 	[BS_REQ_STOP] = { HEAD, 0, ANY_NAME, 0, serve_stop },
+	[BS_REQ_RESTORE] = { CREATE, 1, 0, 0, serve_restore },
 };
 
 /* ---- shape ---------------------------------------------------------------------------------- */
@@ -221,7 +222,7 @@ int request_serve(struct broker *b, struct client *c, const struct request_packe
 		return 0;
 	}
 	r = request_answer(b, c, p->fds->fds);
-	if (r < 0 || c->question.head.type != BS_REQ_CREATE)
+	if (r < 0 || rows[c->question.head.type].size != CREATE)
 		return r;
 	memcpy(created, c->question.name, sizeof(created));
 	return request_wake(b, created);

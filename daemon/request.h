@@ -47,5 +47,6 @@ int serve_stop(struct broker *b, struct request *q);
 
 /* adopt.c */
 int serve_create(struct broker *b, struct request *q);
+int serve_restore(struct broker *b, struct request *q);
 
 #endif

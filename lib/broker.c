@@ -8,6 +8,7 @@
  * answers. All that comes from the socket is checked here, before anybody uses it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@
 #include "lib/broker.h"
 #include "lib/link.h"
 #include "lib/start.h"
+#include "proto/end.h"
 #include "proto/hint.h"
 #include "proto/meeting.h"
 #include "proto/packet.h"
@@ -288,6 +290,8 @@ static bool create_is_done(int fd, const char *tmp_name)
 	char path[sizeof(BS_SHM_DIR) + 65];
 	struct stat st;
 
+	if (bs_segment_is_sealed(fd)) /* it has no link; but a broker would stand for it */
+		return bs_end_held(fd, BS_BYTE_BROKER, 1) > 0;
 	if (fstat(fd, &st) < 0 || st.st_nlink != 1)
 		return false;
 	if (tmp_name[0] == '\0')
@@ -315,6 +319,26 @@ int bs_broker_create(const char *name, int fd, const char *tmp_name)
 	if (r == -EEXIST && x.again && create_is_done(fd, tmp_name))
 		return 0;
 	return r;
+}
+
+/* Without waiting for anything: not for room in the queue, nor for what the broker says to it. */
+void bs_broker_restore(const char *name, int fd)
+{
+	struct bs_req_create request = { .head = wire_head(BS_REQ_RESTORE, sizeof(request)) };
+	char path[BS_SOCKET_PATH];
+	int fresh, link = choice_path(path, false);
+
+	if (link == 0)
+		link = bs_start_connect(path, false, 0, NULL);
+	if (link < 0)
+		return;
+	/* No end goes along: it would live for as long as the broker leaves the message lying. */
+	fresh = bs_link_reopen(fd, O_RDWR);
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	if (fresh >= 0)
+		bs_packet_send(link, &request, sizeof(request), fresh, MSG_DONTWAIT);
+	bs_link_close(fresh);
+	bs_link_close(link);
 }
 
 /* Ask for streams' figures into @page, which has room for @room of them. */

@@ -27,6 +27,13 @@
 int bs_broker_ask(uint16_t type, const char *name, uint32_t flags, uint64_t deadline, int *fdp,
 		  int *connp);
 
+/*
+ * Offer the sealed stream of which @fd is an end to the broker under its name, in case it is a new
+ * one: nothing but its ends can tell it of such a stream. Starts no broker, never waits, and does not
+ * hear the answer.
+ */
+void bs_broker_restore(const char *name, int fd);
+
 /* Close a connection that bs_broker_ask() gave. Never close() it: a forked child closes it too. */
 void bs_broker_hang_up(int conn);
 

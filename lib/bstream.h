@@ -66,8 +66,7 @@ BSTREAM_API uint64_t bstream_after_ms(int64_t ms);
 #define BSTREAM_KEEP_READER  0x1u /* keep: a read end that is left goes back to its name */
 #define BSTREAM_KEEP_WRITERS 0x2u /* keep: no end before bstream_eof or bstream_remove */
 
-#define BSTREAM_SEALED \
-	0x1u /* flags: for peers that are not trusted (-EOPNOTSUPP in this version) */
+#define BSTREAM_SEALED 0x1u /* flags: for peers that are not trusted */
 #define BSTREAM_FENCES 0x2u /* flags: for peers that cannot use membarrier(2) */
 
 /*
@@ -156,8 +155,7 @@ struct bstream_broker_stat {
  * @writerp, @readerp: receive new handles; the caller closes each.
  * Blocks: no.
  * Returns: 0; -EINVAL options out of bounds; -E2BIG options of a newer library; -EOPNOTSUPP the
- *          kernel refuses membarrier(2) and BSTREAM_FENCES is not set, or BSTREAM_SEALED is set;
- *          -ENOSPC, -ENOMEM, -EMFILE, -ENFILE; -ENOSYS no /proc.
+ *          kernel refuses membarrier(2) and BSTREAM_FENCES is not set; -ENOSPC, -ENOMEM, -EMFILE, -ENFILE; -ENOSYS no /proc.
  * Since: 0.1
  */
 BSTREAM_API int bstream_pair(const struct bstream_options *options, struct bstream_writer **writerp,
@@ -440,8 +438,8 @@ BSTREAM_API int bstream_reader_detach(struct bstream_reader *reader);
  * @fd: the library's on success, the caller's on failure.
  * @writerp, @readerp: receive a new handle; the caller closes it.
  * Blocks: no longer than 5 s, for a writer that is stopped in the middle of a write (-ETIMEDOUT).
- * Returns: 0; -EPROTO it is not such an end, or somebody has attached it already; -EPIPE its
- *          stream is over; -EBADF; -EPROTONOSUPPORT other layout version; -EOPNOTSUPP no
+ * Returns: 0; -EPROTO it is not such an end, or somebody has attached it already, or another user
+ *          than root made its stream and did not seal it; -EPIPE its stream is over; -EBADF; -EPROTONOSUPPORT other layout version; -EOPNOTSUPP no
  *          membarrier(2); -ENOMEM.
  * Since: 0.1
  */

@@ -22,6 +22,7 @@ struct bs_hold {
 	struct bs_hold *next, *prev;
 	char name[BS_NAME_SIZE]; /* "" for a pair */
 	struct bs_header header; /* private copy */
+	uint64_t restored_ns; /* when a broker was last told of the stream */
 };
 
 extern const uint64_t *bs_fork_page; /* the running process's stamp; valid once a hold was taken */

@@ -86,8 +86,12 @@ static inline bool bs_hint_reached(uint64_t wake_at, uint64_t count)
 	return wake_at - 1 < count;
 }
 
-/* The end of a slice, and what goes with it: sooner where no broker tells of deaths. */
-uint64_t bs_slice_end(const struct bs_hold *hold, uint64_t now, uint64_t deadline);
+/* The end of a slice, and what goes with it: sooner where no broker tells of deaths. A sealed stream
+ * whose broker is gone is then offered to the next. */
+uint64_t bs_slice_end(struct bs_hold *hold, uint64_t now, uint64_t deadline);
+
+/* A call is not going to wait: what else the end of a slice would have seen to. */
+void bs_refuse_note(struct bs_hold *hold);
 
 /* room.c: waiting for a free slot, cold. 0: look again; -EPIPE, -EAGAIN, -ETIMEDOUT, -EPROTO. */
 int bs_room_await(struct bstream_writer *w, uint64_t deadline);

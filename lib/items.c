@@ -84,6 +84,7 @@ static void writers_ask(struct bstream_reader *r)
 
 static int items_refuse(struct bstream_reader *r, uint64_t deadline)
 {
+	bs_refuse_note(&r->hold);
 	writers_ask(r);
 	int rc = items_news(r);
 	if (rc != 0)
@@ -104,18 +105,19 @@ static void wait_note(struct bstream_reader *r, uint32_t what, uint64_t since)
 /* One sleep of at most a slice. Returns as items_news does. */
 static int items_sleep(struct bstream_reader *r, uint64_t now, uint64_t deadline)
 {
-	struct bs_items *items = &r->g->items;
+	const struct bs_hint items = bs_hint_items(r->g, &r->hold.sight.geo);
+	uint32_t seen = bs_hint_seen(&items);
 
-	hint_raise(&items->wake_at, r->head + 1);
+	hint_raise(items.wake_at, r->head + 1);
 	fence_full();
 	/* Dekker with items_wake() in writer.c */
 	bs_barrier_heavy(r->fences || bs_writers_fence(&r->hold.sight));
 	int rc = items_news(r);
 	if (rc != 0) {
-		hint_take(&items->wake_at); /* nobody else sleeps here: spare the next post */
+		hint_take(items.wake_at); /* nobody else sleeps here: spare the next post */
 		return rc;
 	}
-	if (!bs_hint_sleep(&items->sem, bs_slice_end(&r->hold, now, deadline)))
+	if (!bs_hint_sleep(&items, seen, bs_slice_end(&r->hold, now, deadline)))
 		writers_ask(r);
 	return items_news(r);
 }

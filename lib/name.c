@@ -15,6 +15,15 @@
 #include "lib/options.h"
 #include "lib/stat.h"
 
+/* A sealed one is a memfd, and never has a name in the file system. */
+static int segment_new(const struct bs_geometry *geo, const struct bs_segment_spec *spec,
+		       char tmp_name[64])
+{
+	tmp_name[0] = '\0';
+	return geo->sealed ? bs_segment_new_nameless(geo, spec)
+			   : bs_segment_new_linkable(geo, spec, tmp_name);
+}
+
 int bstream_create(const char *name, const struct bstream_options *options)
 {
 	struct bs_geometry geo;
@@ -26,7 +35,7 @@ int bstream_create(const char *name, const struct bstream_options *options)
 	int rc = bs_options_resolve(options, true, &geo, &spec.mode);
 	if (rc < 0)
 		return rc;
-	int fd = bs_segment_new_linkable(&geo, &spec, tmp_name);
+	int fd = segment_new(&geo, &spec, tmp_name);
 	if (fd < 0)
 		return fd;
 	rc = bs_broker_create(name, fd, tmp_name);

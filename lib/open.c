@@ -38,15 +38,25 @@ static int hold_lock(struct bs_hold *hold, enum bs_origin origin)
 	return bs_end_lock(hold->sight.fd, hold->sight.own_byte) == 0 ? 0 : -EPROTO;
 }
 
+/* Who has made a segment that is not sealed can cut it off under us. A broker chosen by the caller may
+ * hand out such; from anybody else it is taken if we, or root, have made it. */
+static bool owner_is_trusted(const struct stat *st)
+{
+	return st->st_uid == geteuid() || st->st_uid == 0;
+}
+
 /* Check the segment behind @fd, map it, and take note of it. 0, or as bs_writer_make says. */
 static int hold_init(struct bs_hold *hold, int fd, uint64_t first, uint64_t n,
 		     enum bs_origin origin, uint64_t *stampp)
 {
 	struct bs_sight *s = &hold->sight;
-	int rc = bs_segment_check(fd, &s->geo, &hold->header, NULL);
+	struct stat st;
+	int rc = bs_segment_check(fd, &s->geo, &hold->header, &st);
 
 	if (rc < 0)
 		return rc;
+	if (origin == BS_TRAVELLED && !s->geo.sealed && !owner_is_trusted(&st))
+		return -EPROTO;
 	s->fd = fd;
 	s->own_byte = bs_end_byte(fd);
 	if (s->own_byte - first >= (n != 0 ? n : s->geo.max_writers))

@@ -31,6 +31,13 @@ static int options_copy(struct bstream_options *to, const struct bstream_options
 	return 0;
 }
 
+static bool is_wished(const char *variable)
+{
+	const char *value = secure_getenv(variable);
+
+	return value != NULL && strcmp(value, "1") == 0;
+}
+
 int bs_options_resolve(const struct bstream_options *options, bool named, struct bs_geometry *geo,
 		       uint32_t *modep)
 {
@@ -45,15 +52,13 @@ int bs_options_resolve(const struct bstream_options *options, bool named, struct
 		return -EINVAL;
 	if (o.keep != 0 && !named)
 		return -EINVAL;
-	const char *fences = secure_getenv("BSTREAM_FENCES");
-	if (fences != NULL && strcmp(fences, "1") == 0)
+	if (is_wished("BSTREAM_FENCES"))
 		o.flags |= BSTREAM_FENCES;
-	int rc = bs_geometry_init(geo, o.capacity, o.chunk_max, o.max_writers,
-				  o.flags & BSTREAM_FENCES, o.keep);
+	if (is_wished("BSTREAM_SEALED"))
+		o.flags |= BSTREAM_SEALED;
+	int rc = bs_geometry_init(geo, o.capacity, o.chunk_max, o.max_writers, o.flags, o.keep);
 	if (rc < 0)
 		return rc;
-	if ((o.flags & BSTREAM_SEALED) != 0)
-		return -EOPNOTSUPP;
 	if (!geo->fences && bs_barrier_register() < 0)
 		return -EOPNOTSUPP;
 	*modep = o.mode;

@@ -5,29 +5,52 @@
  * outside of a write: neither inside nor intent is set while it waits, so that a waiting writer
  * keeps nobody from attaching and holds up no chunk.
  *
- * Several writers sleep behind one flag and one semaphore. A post wakes one of them; he raises the
+ * Several writers sleep behind one flag, in one place. A post wakes one of them; he raises the
  * flag again if others may sleep, and whoever then claims a slot and sees more room passes the wake-up
  * on (bs_room_hand_on). tests/model/hints.pml shows what happens without.
  */
 #include <sched.h>
 
+#include "lib/broker.h"
 #include "lib/handle.h"
 #include "proto/end.h"
 
-#define SLICE_ALONE_NS	BS_MS(250)
-#define SLICE_BROKER_NS BS_MS(1000)
-#define STEP_BACK_NS	50000u
-#define LATE_NS		200000u
-#define LATE_RAREST	256u /* waits between two tries to be woken late */
+#define SLICE_ALONE_NS	 BS_MS(250)
+#define SLICE_BROKER_NS	 BS_MS(1000)
+#define RESTORE_EVERY_NS BS_MS(200)
+#define STEP_BACK_NS	 50000u
+#define LATE_NS		 200000u
+#define LATE_RAREST	 256u /* waits between two tries to be woken late */
 #define PROBE_EVERY_NS \
 	BS_MS(500) /* the kernel is asked for the reader no more often while writing */
 #define PROBE_STRIDE  8 /* writes between two looks at the clock, when they come fast */
 #define PROBE_SLOW_NS BS_MS(4) /* for one stride: slower than that, look each time */
 
-uint64_t bs_slice_end(const struct bs_hold *hold, uint64_t now, uint64_t deadline)
+/* Does a broker stand for this stream? The name of a sealed one is known to its broker alone: if that
+ * has gone, tell the next. */
+static bool broker_told(struct bs_hold *hold, uint64_t now)
 {
-	bool told = bs_end_held(hold->sight.fd, BS_BYTE_BROKER, 1) > 0;
-	uint64_t end = now + (told ? SLICE_BROKER_NS : SLICE_ALONE_NS);
+	if (bs_end_held(hold->sight.fd, BS_BYTE_BROKER, 1) > 0)
+		return true;
+	if (!hold->sight.geo.sealed || hold->header.name[0] == '\0' ||
+	    (word_look(&hold->sight.g->verdicts.writers) & BS_W_REMOVED) != 0)
+		return false;
+	if (hold->restored_ns == 0 || now - hold->restored_ns >= RESTORE_EVERY_NS) {
+		hold->restored_ns = now;
+		bs_broker_restore(hold->header.name, hold->sight.fd);
+	}
+	return false;
+}
+
+void bs_refuse_note(struct bs_hold *hold)
+{
+	if (hold->sight.geo.sealed)
+		broker_told(hold, bs_now());
+}
+
+uint64_t bs_slice_end(struct bs_hold *hold, uint64_t now, uint64_t deadline)
+{
+	uint64_t end = now + (broker_told(hold, now) ? SLICE_BROKER_NS : SLICE_ALONE_NS);
 
 	return end < deadline ? end : deadline;
 }
@@ -111,11 +134,11 @@ void bs_room_step_back(struct bstream_writer *w)
 
 void bs_room_hand_on(struct bstream_writer *w)
 {
-	struct bs_space *space = &w->g->space;
+	const struct bs_hint space = bs_hint_space(w->g, &w->hold.sight.geo);
 
 	if (w->tail + 1 - w->head_seen < w->capacity &&
-	    bs_hint_reached(hint_look(&space->wake_at), w->head_seen))
-		bs_hint_wake(&space->wake_at, &space->sem);
+	    bs_hint_reached(hint_look(space.wake_at), w->head_seen))
+		bs_hint_wake(&space);
 }
 
 /* Look for a while. True: there may be room, or news. */
@@ -147,6 +170,7 @@ static int room_news(struct bstream_writer *w)
 
 static int room_refuse(struct bstream_writer *w, uint64_t deadline)
 {
+	bs_refuse_note(&w->hold);
 	reader_ask(w);
 	if (reader_gone(w))
 		return -EPIPE;
@@ -184,22 +208,23 @@ static void space_barrier(struct bstream_writer *w)
  */
 static int room_sleep(struct bstream_writer *w, uint32_t ahead, uint64_t until)
 {
-	struct bs_space *space = &w->g->space;
+	const struct bs_hint space = bs_hint_space(w->g, &w->hold.sight.geo);
+	uint32_t seen = bs_hint_seen(&space);
 
-	sleepers_enter(&space->sleepers);
-	hint_raise(&space->wake_at, head_look(w->g) + ahead);
+	sleepers_enter(&w->g->space.sleepers);
+	hint_raise(space.wake_at, head_look(w->g) + ahead);
 	space_barrier(w);
 	int rc = room_news(w);
 	if (rc != 0) {
 		/* The flag stays up: to take it down might take it from one who sleeps since. */
-		sleepers_leave(&space->sleepers);
+		sleepers_leave(&w->g->space.sleepers);
 		return rc;
 	}
-	bool woken = bs_hint_sleep(&space->sem, until);
+	bool woken = bs_hint_sleep(&space, seen, until);
 	room_rise(w);
 	rc = room_news(w);
 	if (rc == 0 && woken && alone_still(w))
-		bs_hint_drain(&space->sem); /* left over from flags that nobody slept behind */
+		bs_hint_drain(&space); /* left over from flags that nobody slept behind */
 	return rc;
 }
 
@@ -232,6 +257,13 @@ static int room_sleep_late(struct bstream_writer *w, uint64_t now, uint64_t dead
 	return rc;
 }
 
+static void room_tell(struct bstream_writer *w)
+{
+	const struct bs_hint space = bs_hint_space(w->g, &w->hold.sight.geo);
+
+	bs_hint_post(&space);
+}
+
 int bs_room_await(struct bstream_writer *w, uint64_t deadline)
 {
 	int rc = room_news(w);
@@ -262,7 +294,7 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline)
 		bs_spin_slept(&w->spin, bs_now() - began);
 	}
 	if (rc == -EPIPE && slept) /* to whoever sleeps behind us: the same news */
-		sem_post(&w->g->space.sem);
+		room_tell(w);
 	return rc < 0 ? rc : 0;
 }
 

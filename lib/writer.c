@@ -154,7 +154,9 @@ static __attribute__((noinline)) void items_fence(struct bstream_writer *w)
 /* The reader sleeps: wake it, and learn how often it does. */
 static __attribute__((noinline)) void items_post(struct bstream_writer *w)
 {
-	bs_hint_wake(&w->g->items.wake_at, &w->g->items.sem);
+	const struct bs_hint items = bs_hint_items(w->g, &w->hold.sight.geo);
+
+	bs_hint_wake(&items);
 	if (!w->fencing && w->chunks - w->woke_at < BS_FENCING_ON) {
 		w->fencing = true;
 		fencing_store(&w->line->fencing, true);

@@ -63,6 +63,7 @@ int bs_geometry_init(struct bs_geometry *geo, uint32_t capacity, uint32_t chunk_
 		.flags = flags,
 		.keep = keep,
 		.fences = (flags & BS_FLAG_FENCES) != 0,
+		.sealed = (flags & BS_FLAG_SEALED) != 0,
 	};
 	geo->slots_at = round_up(sizeof(struct bs_segment) +
 					 (uint64_t)max_writers * sizeof(struct bs_writer_line),

@@ -21,6 +21,7 @@ struct bs_geometry {
 	uint32_t capacity, chunk_max, max_writers;
 	uint32_t flags, keep;
 	bool fences; /* publishers make real fences: a heavy barrier is not needed */
+	bool sealed; /* the file cannot change its size, and nobody trusts anybody with a semaphore */
 	uint64_t slots_at; /* bytes from the start of the segment */
 	uint64_t size; /* bytes in all */
 	uint32_t n_bodies; /* classes in use; the last one's size is chunk_max */

@@ -48,7 +48,7 @@
 /* bs_header.flags. A bit that is not known here makes the segment another layout. */
 #define BS_FLAG_SEALED 0x1u
 #define BS_FLAG_FENCES 0x2u
-#define BS_FLAG_KNOWN  BS_FLAG_FENCES
+#define BS_FLAG_KNOWN  (BS_FLAG_SEALED | BS_FLAG_FENCES)
 
 /* bs_header.keep */
 #define BS_KEEP_READER	0x1u
@@ -151,13 +151,14 @@ struct bs_writer_line {
 
 /*
  * Hints: where somebody sleeps. @wake_at is 0 while nobody does, else the count at which to wake;
- * whoever reaches it takes it down and posts. Never a count of anything, never a lock (hint.h).
+ * whoever reaches it takes it down and wakes. Never a count of anything, never a lock (hint.h).
+ * Sleep is in @sem; in a sealed stream, in which there is no object of libc, on @gen.
  */
 struct bs_items { /* the reader sleeps here for chunks; publishers look */
 	alignas(BS_CACHE_LINE) _Atomic uint64_t wake_at;
 	_Atomic uint32_t poll; /* somebody polls: make a file event too; reserved */
-	_Atomic uint32_t gen;
-	sem_t sem;
+	_Atomic uint32_t gen; /* sealed: wake-ups, about; what the sleeper's futex compares */
+	sem_t sem; /* sealed: zeros, and nobody looks */
 };
 
 struct bs_space { /* writers sleep here for room, anybody for what is in @watch; the reader looks */
@@ -166,7 +167,8 @@ struct bs_space { /* writers sleep here for room, anybody for what is in @watch;
 	_Atomic uint32_t poll; /* reserved */
 	_Atomic uint32_t watch_gen;
 	sem_t sem;
-	_Atomic uint32_t sleepers; /* on sem, about: one who was killed there stays counted */
+	_Atomic uint32_t sleepers; /* for room, about: one who was killed there stays counted */
+	_Atomic uint32_t gen; /* as in bs_items */
 };
 
 /* What writers that have closed had written. */

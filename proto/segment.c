@@ -27,6 +27,9 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
+#define SEALS	    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define SEALS_AMISS (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) /* with these nobody can write */
+
 static void header_fill(struct bs_header *h, const struct bs_geometry *geo,
 			const struct bs_segment_spec *spec)
 {
@@ -66,8 +69,8 @@ static int contents_write(int fd, const struct bs_geometry *geo, const struct bs
 	atomic_init(&fresh.segment.verdicts.writers, geo->keep & BS_KEEP_WRITERS ? BS_W_KEPT : 0);
 	atomic_init(&fresh.segment.verdicts.reader, (geo->keep & BS_KEEP_READER ? BS_R_KEPT : 0) |
 							    (named ? BS_R_PARKED : BS_R_OPEN));
-	if (sem_init(&fresh.segment.items.sem, 1, 0) < 0 ||
-	    sem_init(&fresh.segment.space.sem, 1, 0) < 0)
+	if (!geo->sealed && (sem_init(&fresh.segment.items.sem, 1, 0) < 0 ||
+			     sem_init(&fresh.segment.space.sem, 1, 0) < 0))
 		return -errno;
 	ssize_t n = pwrite(fd, fresh.bytes, sizeof(fresh.bytes), 0);
 	if (n < 0)
@@ -105,13 +108,28 @@ static int segment_fill(int fd, const struct bs_geometry *geo, const struct bs_s
 
 int bs_segment_new_nameless(const struct bs_geometry *geo, const struct bs_segment_spec *spec)
 {
-	int fd = memfd_create("bstream", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	unsigned sealing = geo->sealed ? MFD_ALLOW_SEALING : 0;
+	int fd = memfd_create("bstream", MFD_CLOEXEC | MFD_NOEXEC_SEAL | sealing);
 
 	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
-		fd = memfd_create("bstream", MFD_CLOEXEC);
+		fd = memfd_create("bstream", MFD_CLOEXEC | sealing);
 	if (fd < 0)
 		return -errno;
-	return segment_fill(fd, geo, spec);
+	fd = segment_fill(fd, geo, spec);
+	if (fd >= 0 && geo->sealed && fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
+		int saved = errno;
+
+		close(fd);
+		return -saved;
+	}
+	return fd;
+}
+
+bool bs_segment_is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & (SEALS | SEALS_AMISS)) == SEALS;
 }
 
 static int open_under_random_name(char tmp_name[64])
@@ -167,7 +185,8 @@ int bs_segment_check(int fd, struct bs_geometry *geo, struct bs_header *header, 
 	ssize_t n = pread(fd, header, sizeof(*header), 0);
 	if (n != (ssize_t)sizeof(*header))
 		return -EPROTO;
-	return bs_geometry_check(geo, header, (uint64_t)st->st_size);
+	int rc = bs_geometry_check(geo, header, (uint64_t)st->st_size);
+	return rc == 0 && geo->sealed && !bs_segment_is_sealed(fd) ? -EPROTO : rc;
 }
 
 static struct bs_segment *map_anew(int fd, uint64_t len, bool write)

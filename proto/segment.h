@@ -16,7 +16,8 @@ struct bs_segment_spec { /* what the creator says of it; the rest is in the geom
 	uint32_t mode;
 };
 
-/* Make a memfd with the header written and every page allocated: a pair's segment. Returns the fd. */
+/* Make a memfd with the header written and every page allocated, sealed if the geometry says so: a
+ * pair's segment, or any sealed one. Returns the fd. */
 int bs_segment_new_nameless(const struct bs_geometry *geo, const struct bs_segment_spec *spec);
 
 /* Likewise, a file in the shm directory that has no name yet, for the broker to link. Where there
@@ -24,8 +25,12 @@ int bs_segment_new_nameless(const struct bs_geometry *geo, const struct bs_segme
 int bs_segment_new_linkable(const struct bs_geometry *geo, const struct bs_segment_spec *spec,
 			    char tmp_name[64]);
 
+/* Is it a memfd that can neither shrink nor grow, nor be sealed against writing? Asks no other file
+ * system than the kernel's own. */
+bool bs_segment_is_sealed(int fd);
+
 /* Copy the header out by pread and check it against the file: fstat, regular or memfd, size,
- * geometry. @st may be NULL. Takes no lock, maps nothing. 0, -EPROTO, -EPROTONOSUPPORT, -EBADF. */
+ * geometry, and seals if it says that it is sealed. @st may be NULL. Takes no lock, maps nothing. 0, -EPROTO, -EPROTONOSUPPORT, -EBADF. */
 int bs_segment_check(int fd, struct bs_geometry *geo, struct bs_header *header, struct stat *st);
 
 /* Map the first @len bytes, not inherited by fork. @write false: to look only. NULL and errno. */

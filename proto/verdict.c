@@ -178,23 +178,12 @@ void bs_verdict_wake_watch(const struct bs_sight *s)
 	bs_watch_rouse(&s->g->space.watch_gen);
 }
 
-/* More posts than this are not left behind, however often somebody looks. */
-#define POSTS_MAX 64
-
-/* Take the flag down and post in any case: who was woken, or was about to wake, may have died with
- * the flag down, and whoever sleeps behind it would sit out his slice. */
-static void rouse(_Atomic uint64_t *wake_at, sem_t *sem)
-{
-	int peer_posts = 0;
-
-	hint_take(wake_at);
-	if (sem_getvalue(sem, &peer_posts) == 0 && peer_posts < POSTS_MAX)
-		sem_post(sem);
-}
-
 void bs_verdict_wake_all(const struct bs_sight *s)
 {
+	const struct bs_hint items = bs_hint_items(s->g, &s->geo);
+	const struct bs_hint space = bs_hint_space(s->g, &s->geo);
+
 	bs_verdict_wake_watch(s);
-	rouse(&s->g->items.wake_at, &s->g->items.sem);
-	rouse(&s->g->space.wake_at, &s->g->space.sem);
+	bs_hint_rouse(&items);
+	bs_hint_rouse(&space);
 }

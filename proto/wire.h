@@ -41,6 +41,7 @@ enum bs_request {
 	BS_REQ_LIST, /* bs_req_name: the streams after that name -> bs_reply_list */
 	BS_REQ_BROKER, /* bs_wire_head -> bs_reply_broker */
 	BS_REQ_STOP, /* bs_wire_head -> bs_reply, then the broker leaves */
+	BS_REQ_RESTORE, /* bs_req_create + 1 fd: a sealed stream in use, whose broker has gone */
 	BS_REQ_COUNT,
 };
 

@@ -10,6 +10,9 @@ static _Atomic uint64_t wake_at;
 static _Atomic uint32_t gen;
 static _Atomic uint32_t awake;
 static sem_t sem;
+static const struct bs_hint trusting = { &wake_at, &sem, &gen }, sealed = { &wake_at, NULL, &gen };
+#define EITHER_KIND(test) N_WAYS(test, 2)
+#define KIND		  (_i == 0 ? &trusting : &sealed)
 
 START_TEST(a_flag_is_the_lowest_count_asked_for)
 {
@@ -26,17 +29,112 @@ END_TEST
 
 START_TEST(a_sleep_ends_at_its_time_or_by_a_wake_up)
 {
+	const struct bs_hint *hint = KIND;
 	uint64_t until = bs_now() + BS_MS(10);
+	uint32_t seen;
 
 	MUST(sem_init(&sem, 1, 0) == 0);
-	MUST(!bs_hint_sleep(&sem, until));
+	MUST(!bs_hint_sleep(hint, bs_hint_seen(hint), until));
 	MUST(bs_now() >= until);
-	MUST(!bs_hint_sleep(&sem, 1)); /* long past */
+	MUST(!bs_hint_sleep(hint, bs_hint_seen(hint), 1)); /* long past */
+	seen = bs_hint_seen(hint);
 	hint_raise(&wake_at, 1);
-	bs_hint_wake(&wake_at, &sem);
-	bs_hint_wake(&wake_at, &sem); /* the flag is down: no second post */
-	MUST(bs_hint_sleep(&sem, guard_patience()));
-	MUST(!bs_hint_sleep(&sem, 1));
+	bs_hint_wake(hint);
+	bs_hint_wake(hint); /* the flag is down: no second post */
+	MUST(bs_hint_sleep(hint, seen, guard_patience()));
+	MUST(!bs_hint_sleep(hint, bs_hint_seen(hint), 1));
+}
+END_TEST
+
+START_TEST(who_sleeps_behind_a_flag_that_is_down_is_roused)
+{
+	const struct bs_hint *hint = KIND;
+	uint32_t seen = bs_hint_seen(hint);
+
+	MUST(sem_init(&sem, 1, 0) == 0);
+	bs_hint_rouse(hint);
+	MUST(bs_hint_sleep(hint, seen, guard_patience()));
+	seen = bs_hint_seen(hint);
+	for (int i = 0; i < 1000; i++)
+		bs_hint_rouse(hint);
+	MUST(bs_hint_sleep(hint, seen, guard_patience()));
+	bs_hint_drain(hint);
+	MUST(!bs_hint_sleep(hint, bs_hint_seen(hint), 1));
+}
+END_TEST
+
+static void *sleep_once(void *hint)
+{
+	uint32_t seen = bs_hint_seen(hint);
+
+	atomic_fetch_add(&awake, 1);
+	return bs_hint_sleep(hint, seen, guard_patience()) ? NULL : (void *)1;
+}
+
+START_TEST(each_post_wakes_one_of_those_who_sleep)
+{
+	struct bs_hint hint = *KIND;
+	pthread_t threads[4];
+	void *late;
+
+	MUST(sem_init(&sem, 1, 0) == 0);
+	for (int i = 0; i < 4; i++)
+		MUST(pthread_create(&threads[i], NULL, sleep_once, &hint) == 0);
+	UNTIL(atomic_load(&awake) == 4);
+	for (int i = 0; i < 4; i++) {
+		/* Whoever is not asleep yet finds the post, or that the generation has moved on. */
+		bs_hint_post(&hint);
+	}
+	for (int i = 0; i < 4; i++) {
+		MUST(pthread_join(threads[i], &late) == 0);
+		MUST(late == NULL);
+	}
+}
+END_TEST
+
+static _Atomic bool stop;
+
+static void *scribble(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stop))
+		gen_bump(&gen); /* and wakes nobody */
+	return NULL;
+}
+
+START_TEST(a_scribbled_generation_ends_a_sleep_and_cannot_prolong_it)
+{
+	pthread_t thread;
+	uint64_t until;
+
+	/* Changed behind the sleeper's back, without a wake-up: it sleeps on, but not beyond its time. */
+	until = bs_now() + BS_MS(20);
+	uint32_t seen = bs_hint_seen(&sealed);
+	atomic_fetch_sub(&gen, 5);
+	MUST(bs_hint_sleep(&sealed, seen, until)); /* EAGAIN: look again */
+	MUST(pthread_create(&thread, NULL, scribble, NULL) == 0);
+	while (bs_hint_sleep(&sealed, bs_hint_seen(&sealed), until))
+		;
+	MUST(bs_now() >= until);
+	atomic_store(&stop, true);
+	MUST(pthread_join(thread, NULL) == 0);
+	/* Set back to what the sleeper had seen: a slice is lost, no more. */
+	until = bs_now() + BS_MS(20);
+	MUST(!bs_hint_sleep(&sealed, bs_hint_seen(&sealed), until));
+	MUST(bs_now() >= until);
+}
+END_TEST
+
+START_TEST(a_word_that_cannot_be_slept_on_is_looked_at_no_more_often_than_needed)
+{
+	struct bs_hint nowhere = { &wake_at, NULL, (_Atomic uint32_t *)(uintptr_t)16 };
+	uint64_t until = bs_now() + BS_MS(20);
+	unsigned n = 0;
+
+	while (bs_hint_sleep(&nowhere, 0, until)) /* EFAULT */
+		n++;
+	MUST(bs_now() >= until);
+	MUST(n <= 20);
 }
 END_TEST
 
@@ -44,8 +142,8 @@ START_TEST(a_bad_semaphore_is_only_a_short_sleep)
 {
 	MUST(sem_init(&sem, 1, SEM_VALUE_MAX) == 0);
 	hint_raise(&wake_at, 1);
-	bs_hint_wake(&wake_at, &sem); /* EOVERFLOW: nothing happens */
-	MUST(bs_hint_sleep(&sem, guard_patience()));
+	bs_hint_wake(&trusting); /* EOVERFLOW: nothing happens */
+	MUST(bs_hint_sleep(&trusting, 0, guard_patience()));
 }
 END_TEST
 
@@ -111,7 +209,11 @@ int main(void)
 {
 	const struct guard_case cases[] = {
 		ONCE(a_flag_is_the_lowest_count_asked_for),
-		ONCE(a_sleep_ends_at_its_time_or_by_a_wake_up),
+		EITHER_KIND(a_sleep_ends_at_its_time_or_by_a_wake_up),
+		EITHER_KIND(who_sleeps_behind_a_flag_that_is_down_is_roused),
+		EITHER_KIND(each_post_wakes_one_of_those_who_sleep),
+		ONCE(a_scribbled_generation_ends_a_sleep_and_cannot_prolong_it),
+		ONCE(a_word_that_cannot_be_slept_on_is_looked_at_no_more_often_than_needed),
 		ONCE(a_bad_semaphore_is_only_a_short_sleep),
 		ONCE(a_watch_wakes_all_who_sleep_there),
 		ONCE(a_watch_that_has_moved_on_is_no_sleep),

@@ -59,7 +59,8 @@ START_TEST(what_is_out_of_limits_is_refused)
 		{ 1, 1, 1, 0, 01000, 0, -EINVAL },
 		{ 1, 1, 1, 0, 0600, 4, -EINVAL },
 		{ 1, 1, 1, 0, 0600, BSTREAM_FENCES, 0 },
-		{ 1, 1, 1, 0, 0600, BSTREAM_SEALED, -EOPNOTSUPP },
+		{ 1, 1, 1, 0, 0600, BSTREAM_SEALED, 0 },
+		{ 1, 1, 1, 0, 0600, BSTREAM_SEALED | BSTREAM_FENCES, 0 },
 		{ 1, 0, 1, 0, 0600, BSTREAM_SEALED, -EINVAL },
 	};
 
@@ -127,6 +128,21 @@ START_TEST(fences_can_be_asked_for_in_the_environment)
 }
 END_TEST
 
+START_TEST(seals_can_be_asked_for_in_the_environment)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+
+	setenv("BSTREAM_SEALED", "1", 1);
+	GIVES(bstream_pair(NULL, &w, &r), 0);
+	GIVES(bstream_writer_stat(w, &stat), 0);
+	GIVES(stat.flags, BSTREAM_SEALED);
+	SAY(w, "a");
+	HEAR(r, "a");
+	bstream_writer_close(w);
+	bstream_reader_close(r);
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -135,6 +151,7 @@ int main(void)
 		ONCE(a_newer_programs_options_are_taken_if_it_asks_for_nothing_new),
 		ONCE(options_smaller_than_any_version_had_are_refused),
 		ONCE(fences_can_be_asked_for_in_the_environment),
+		ONCE(seals_can_be_asked_for_in_the_environment),
 	};
 
 	return GUARD_RUN("options", cases);

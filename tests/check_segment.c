@@ -105,6 +105,76 @@ START_TEST(a_segment_that_has_shrunk_is_not_believed)
 }
 END_TEST
 
+/* A memfd of the right size and contents, with these seals, that says it is sealed. */
+static int claims_to_be_sealed(int seals)
+{
+	struct bs_segment_spec spec = { .name = "" };
+	struct bs_geometry sealed;
+	struct bs_header header;
+	int from, fd = memfd_create("forged", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	GIVES(bs_geometry_init(&sealed, 4, 64, 2, BS_FLAG_SEALED, 0), 0);
+	from = bs_segment_new_nameless(&sealed, &spec);
+	MUST(fd >= 0 && from >= 0 && ftruncate(fd, (off_t)sealed.size) == 0);
+	MUST(pread(from, &header, sizeof(header), 0) == sizeof(header));
+	MUST(pwrite(fd, &header, sizeof(header), 0) == sizeof(header));
+	MUST(fcntl(fd, F_ADD_SEALS, seals) == 0);
+	close(from);
+	return fd;
+}
+
+START_TEST(a_sealed_segment_has_all_its_seals_or_is_not_believed)
+{
+	static const struct {
+		int seals, want;
+	} rows[] = {
+		{ 0, -EPROTO },
+		{ F_SEAL_SEAL, -EPROTO },
+		{ F_SEAL_GROW | F_SEAL_SEAL, -EPROTO },
+		{ F_SEAL_SHRINK | F_SEAL_SEAL, -EPROTO },
+		{ F_SEAL_SHRINK | F_SEAL_GROW, -EPROTO },
+		{ F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL, -EPROTO },
+		{ F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL, -EPROTO },
+		{ F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, 0 },
+	};
+	struct bs_header header;
+	struct bs_geometry copy;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = claims_to_be_sealed(rows[i].seals);
+
+		GIVES(bs_segment_is_sealed(fd), rows[i].want == 0);
+		GIVES(bs_segment_check(fd, &copy, &header, NULL), rows[i].want);
+		close(fd);
+	}
+}
+END_TEST
+
+START_TEST(a_sealed_segment_keeps_its_size_and_has_nothing_of_libc_in_it)
+{
+	static const struct bs_segment none;
+	struct bs_segment_spec spec = { .name = "" };
+	struct bs_geometry sealed;
+	struct stat st;
+	int fd;
+
+	GIVES(bs_geometry_init(&sealed, 4, 64, 2, BS_FLAG_SEALED, 0), 0);
+	fd = bs_segment_new_nameless(&sealed, &spec);
+	MUST(fd >= 0 && fstat(fd, &st) == 0);
+	MUST((uint64_t)st.st_size == sealed.size && (uint64_t)st.st_blocks * 512 >= sealed.size);
+	MUST(ftruncate(fd, 0) < 0 && errno == EPERM);
+	MUST(ftruncate(fd, st.st_size * 2) < 0 && errno == EPERM);
+	MUST(fallocate(fd, 0, st.st_size, 4096) < 0 && errno == EPERM);
+	MUST(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) < 0 && errno == EPERM);
+	struct bs_segment *g = bs_segment_map(fd, sealed.size, true);
+	MUST(g != NULL);
+	MUST(memcmp(&g->items, &none.items, sizeof(g->items)) == 0);
+	MUST(memcmp(&g->space, &none.space, sizeof(g->space)) == 0);
+	bs_segment_unmap(g, sealed.size);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_check_moves_nothing)
 {
 	struct bs_header header;
@@ -166,6 +236,8 @@ int main(void)
 		ONCE(a_linkable_segment_has_no_name_yet),
 		ONCE(what_is_no_segment_is_not_believed),
 		ONCE(a_segment_that_has_shrunk_is_not_believed),
+		ONCE(a_sealed_segment_has_all_its_seals_or_is_not_believed),
+		ONCE(a_sealed_segment_keeps_its_size_and_has_nothing_of_libc_in_it),
 		ONCE(a_check_moves_nothing),
 		ONCE(a_mapping_is_not_inherited),
 		ONCE(a_child_maps_what_its_parent_has_mapped),

@@ -126,6 +126,10 @@ tests_check_writer_CFLAGS = $(guard_cflags)
 tests_check_writer_LDFLAGS = $(guard_ldflags)
 tests_check_writer_LDADD = $(guard_libs)
 
+# Once more with sealed streams.
+dist_check_SCRIPTS += tests/sealed.sh
+TESTS += tests/sealed.sh
+
 # stress/: long runs over few cells. BSTREAM_STRESS=10 makes them ten times as long.
 stress_tests = tests/stress/kills tests/stress/matrix tests/stress/mixes
 if HAVE_CHECK

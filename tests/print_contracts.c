@@ -131,6 +131,7 @@ static void layout_lines(void)
 	FIELD(bs_space, watch_gen);
 	FIELD(bs_space, sem);
 	FIELD(bs_space, sleepers);
+	FIELD(bs_space, gen);
 	SIZE(bs_totals);
 	FIELD(bs_totals, chunks);
 	FIELD(bs_totals, bytes);
@@ -203,6 +204,7 @@ static void wire_numbers(void)
 	NUMBER(BS_REQ_LIST);
 	NUMBER(BS_REQ_BROKER);
 	NUMBER(BS_REQ_STOP);
+	NUMBER(BS_REQ_RESTORE);
 	NUMBER(BS_REQ_COUNT);
 	NUMBER(BS_WANT_WAIT);
 	NUMBER(BS_WANT_WRITE);

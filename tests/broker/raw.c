@@ -108,9 +108,9 @@ int raw_ask(uint16_t type, const char *name, uint32_t flags, int *fdp)
 	return r;
 }
 
-int raw_create(const char *name, int fd)
+static int raw_give(uint16_t type, const char *name, int fd)
 {
-	struct bs_req_create q = { .head = raw_head(BS_REQ_CREATE, sizeof(q)) };
+	struct bs_req_create q = { .head = raw_head(type, sizeof(q)) };
 	int r, conn = raw_connect();
 
 	snprintf(q.name, sizeof(q.name), "%s", name);
@@ -118,6 +118,28 @@ int raw_create(const char *name, int fd)
 	r = raw_result(conn, NULL);
 	close(conn);
 	return r;
+}
+
+int raw_create(const char *name, int fd)
+{
+	return raw_give(BS_REQ_CREATE, name, fd);
+}
+
+int raw_restore(const char *name, int fd)
+{
+	return raw_give(BS_REQ_RESTORE, name, fd);
+}
+
+int raw_sealed_segment(const char *name)
+{
+	struct bs_segment_spec spec = { .name = name, .mode = 0600 };
+	struct bs_geometry geo;
+	int fd;
+
+	GIVES(bs_geometry_init(&geo, 4, 64, 8, BS_FLAG_SEALED, 0), 0);
+	fd = bs_segment_new_nameless(&geo, &spec);
+	MUST(fd >= 0);
+	return fd;
 }
 
 int raw_segment(const char *name)

@@ -31,8 +31,12 @@ int raw_ask(uint16_t type, const char *name, uint32_t flags, int *fdp);
 /* CREATE with this descriptor. */
 int raw_create(const char *name, int fd);
 
+/* RESTORE with this descriptor. */
+int raw_restore(const char *name, int fd);
+
 /* A fresh segment of this name, as bstream_create makes it. The descriptor. */
 int raw_segment(const char *name);
+int raw_sealed_segment(const char *name);
 
 /* The running broker's pid; it must be there. */
 pid_t raw_broker_pid(void);

@@ -349,3 +349,16 @@ load setup
 	[ -e "/proc/$pid" ]
 	[ "$(broker_pid)" -eq "$pid" ]
 }
+
+@test "a sealed stream says so, and has no file" {
+	run -0 ctl create --sealed --capacity 4 s
+	run -0 ctl stat s
+	[[ $output =~ sealed\ +yes ]]
+	printf 'hello' | run -0 ctl write s
+	run -0 ctl read s
+	[ "$output" = hello ]
+	run -0 env BSTREAM_SEALED=1 "$BSTREAMCTL" create t
+	run -0 ctl stat t
+	[[ $output =~ sealed\ +yes ]]
+	run -0 ctl rm t
+}
