@@ -23,29 +23,34 @@
 #define bs_unlikely(x) __builtin_expect(!!(x), 0)
 
 struct bstream_writer {
-	/* what every write touches */
-	struct bs_segment *g;
+	/* what every write touches: one cache line */
+	alignas(BS_CACHE_LINE) struct bs_segment *g;
 	struct bs_writer_line *line;
 	struct bs_slot *slot; /* of chunk @tail, for a lone writer; of the reservation */
 	uint64_t tail; /* lone: the next chunk; several: the last that was looked at */
+	uint64_t limit; /* a lone writer below it has room, and nothing else to think of; else 0 */
+	const struct bs_slot *slots_end;
+	uint64_t fork_stamp;
+	uint32_t inline_max; /* bytes in the largest chunk that has its place in the slot */
+	uint32_t chunk_max;
+
+	/* what one that is not below its limit touches too */
 	uint64_t head_seen; /* the reader had released that many when last looked at */
-	uint64_t index; /* @tail % capacity */
-	uint32_t capacity, chunk_max;
+	struct bs_slot *slots;
+	uint64_t probe_at; /* chunks (calls, of one among several) when the clock is looked at */
+	uint64_t calls; /* of one among several */
+	uint32_t capacity;
 	bool fences; /* the stream's: in place of any membarrier */
 	bool fencing; /* before a look at the reader's hint: the stream's, or its peer sleeps often */
 	bool lone, reserved;
 	bool fed, hungry; /* it has written since it last stepped back; it has asked for its turn */
-	uint16_t until_probe; /* writes until the clock is looked at */
-	uint64_t chunks, bytes; /* through this end */
-	uint64_t fork_stamp;
 
 	/* the rest */
 	uint64_t claim; /* the chunk that is reserved */
 	uint32_t reserved_len, reserved_class;
-	uint32_t probe_stride;
 	uint64_t probed_ns; /* when the clock was looked at, coarse */
 	uint64_t asked_ns; /* when the kernel was asked for the reader, coarse */
-	uint64_t woke_at; /* chunks of this end when it last woke the reader */
+	uint64_t woke_at; /* the chunk at which it last woke the reader */
 	uint32_t place;
 	uint32_t late_after, late_every; /* waits until it asks to be woken late again */
 	struct bs_spin spin;
@@ -54,24 +59,53 @@ struct bstream_writer {
 };
 
 struct bstream_reader {
-	struct bs_segment *g;
+	/* what every read touches: one cache line */
+	alignas(BS_CACHE_LINE) struct bs_segment *g;
 	struct bs_slot *slot; /* of chunk @head */
 	uint64_t head; /* the next chunk */
-	uint64_t index; /* @head % capacity */
-	const unsigned char *chunk; /* the one found at @head: where it is, and how long */
-	uint32_t capacity, chunk_max;
+	const struct bs_slot *slots_end;
+	struct bs_slot *slots;
+	uint64_t fork_stamp;
+	uint32_t inline_max;
 	bool fences, fencing; /* as the writer's */
 	bool peeked;
-	uint32_t peeked_len;
-	uint64_t chunks, bytes;
-	uint64_t fork_stamp;
 
-	uint64_t woke_at; /* head when it last woke a writer */
+	uint32_t peeked_len;
+	const unsigned char *chunk; /* the one found at @head: where it is, and how long */
+	uint32_t capacity;
 	int end; /* 1: not yet; 0 or -ECONNRESET: sticky */
+	uint64_t woke_at; /* head when it last woke a writer */
 	struct bs_spin spin;
 	struct bs_pace pace;
 	struct bs_hold hold;
 };
+
+static_assert(offsetof(struct bstream_writer, head_seen) == BS_CACHE_LINE, "one line a write");
+static_assert(offsetof(struct bstream_reader, peeked_len) <= BS_CACHE_LINE, "one line a read");
+
+/* Copy a chunk that has its place in the slot: 48 bytes at most, without a call. */
+static inline void bs_copy_inline(void *to, const void *from, size_t len)
+{
+	char *t = to;
+	const char *f = from;
+
+	if (len >= 16) {
+		__builtin_memcpy(t, f, 16);
+		if (len > 32)
+			__builtin_memcpy(t + 16, f + 16, 16);
+		__builtin_memcpy(t + len - 16, f + len - 16, 16);
+	} else if (len >= 8) {
+		__builtin_memcpy(t, f, 8);
+		__builtin_memcpy(t + len - 8, f + len - 8, 8);
+	} else if (len >= 4) {
+		__builtin_memcpy(t, f, 4);
+		__builtin_memcpy(t + len - 4, f + len - 4, 4);
+	} else if (len > 0) {
+		t[0] = f[0];
+		t[len / 2] = f[len / 2];
+		t[len - 1] = f[len - 1];
+	}
+}
 
 /* Slot @index of the writer's or reader's segment. */
 static inline struct bs_slot *bs_slot_at(struct bs_segment *g, const struct bs_hold *hold,
@@ -101,8 +135,9 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline);
 #define BS_FENCING_ON  128u
 #define BS_FENCING_OFF 512u
 
-/* room.c: the reader may have died without anybody having said so: ask, now and then. */
-int bs_reader_probe(struct bstream_writer *w);
+/* room.c: the reader may have died without anybody having said so: ask, now and then; and note after
+ * @now_at when to come again. */
+int bs_reader_probe(struct bstream_writer *w, uint64_t now_at);
 
 /* room.c: another asks for its turn: let it have it, for a bounded time. */
 void bs_room_step_back(struct bstream_writer *w);

@@ -99,13 +99,12 @@ static void writer_fill(struct bstream_writer *w, bool alone)
 	w->capacity = s->geo.capacity;
 	w->chunk_max = s->geo.chunk_max;
 	w->fences = w->fencing = s->geo.fences;
-	w->index = w->tail % w->capacity;
-	w->slot = bs_slot_at(w->g, &w->hold, w->index);
+	w->inline_max = w->chunk_max < BS_SLOT_INLINE ? w->chunk_max : BS_SLOT_INLINE;
+	w->slots = bs_slot_at(w->g, &w->hold, 0);
+	w->slots_end = w->slots + w->capacity;
+	w->slot = w->slots + w->tail % w->capacity;
 	w->lone = alone;
-	w->until_probe = 1;
-	w->chunks = figure_load(&w->line->chunks);
-	w->bytes = figure_load(&w->line->bytes);
-	w->woke_at = w->chunks;
+	w->calls = w->woke_at = w->tail;
 	w->late_after = w->late_every = 1;
 	bs_spin_init(&w->spin);
 	bs_pace_init(&w->pace, w->capacity);
@@ -155,10 +154,11 @@ static int writer_settle(struct bstream_writer *w, enum bs_origin origin, uint64
 
 int bs_writer_make(int fd, enum bs_origin origin, uint64_t deadline, struct bstream_writer **wp)
 {
-	struct bstream_writer *w = calloc(1, sizeof(*w));
+	struct bstream_writer *w = aligned_alloc(BS_CACHE_LINE, sizeof(*w));
 
 	if (w == NULL)
 		return -ENOMEM;
+	memset(w, 0, sizeof(*w));
 	int rc = hold_init(&w->hold, fd, BS_BYTE_WRITERS, 0, origin, &w->fork_stamp);
 	if (rc < 0) {
 		free(w);
@@ -224,13 +224,12 @@ static void reader_fill(struct bstream_reader *r)
 	r->g = s->g;
 	r->head = head_look(s->g);
 	r->capacity = s->geo.capacity;
-	r->chunk_max = s->geo.chunk_max;
 	r->fences = r->fencing = s->geo.fences;
 	r->woke_at = r->head;
-	r->index = r->head % r->capacity;
-	r->slot = bs_slot_at(r->g, &r->hold, r->index);
-	r->chunks = figure_load(&s->g->reader.chunks);
-	r->bytes = figure_load(&s->g->reader.bytes);
+	r->inline_max = s->geo.chunk_max < BS_SLOT_INLINE ? s->geo.chunk_max : BS_SLOT_INLINE;
+	r->slots = bs_slot_at(r->g, &r->hold, 0);
+	r->slots_end = r->slots + r->capacity;
+	r->slot = r->slots + r->head % r->capacity;
 	r->end = 1;
 	bs_spin_init(&r->spin);
 	bs_pace_init(&r->pace, r->capacity);
@@ -284,10 +283,11 @@ static int reader_settle(struct bstream_reader *r, enum bs_origin origin)
 
 int bs_reader_make(int fd, enum bs_origin origin, struct bstream_reader **rp)
 {
-	struct bstream_reader *r = calloc(1, sizeof(*r));
+	struct bstream_reader *r = aligned_alloc(BS_CACHE_LINE, sizeof(*r));
 
 	if (r == NULL)
 		return -ENOMEM;
+	memset(r, 0, sizeof(*r));
 	int rc = hold_init(&r->hold, fd, BS_BYTE_READER, 1, origin, &r->fork_stamp);
 	if (rc < 0) {
 		free(r);

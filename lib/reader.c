@@ -33,16 +33,14 @@ static __attribute__((noinline)) void space_post(struct bstream_reader *r)
 	r->woke_at = r->head;
 }
 
-void bs_reader_advance(struct bstream_reader *r)
+/* Give slot @head back and go on. */
+static inline void reader_step(struct bstream_reader *r)
 {
 	struct bs_space *space = &r->g->space;
 
 	r->head++;
-	r->slot++;
-	if (++r->index == r->capacity) {
-		r->index = 0;
-		r->slot = bs_slot_at(r->g, &r->hold, 0);
-	}
+	if (++r->slot == r->slots_end)
+		r->slot = r->slots;
 	r->peeked = false;
 	head_release(r->g, r->head);
 	if (bs_unlikely(r->fencing))
@@ -53,6 +51,11 @@ void bs_reader_advance(struct bstream_reader *r)
 		space_post(r);
 	if (bs_unlikely(bs_hint_reached(hint_look(&space->watch_at), r->head)))
 		bs_watch_wake(&space->watch_at, &space->watch_gen);
+}
+
+void bs_reader_advance(struct bstream_reader *r)
+{
+	reader_step(r);
 }
 
 static int slot_skip(struct bstream_reader *r, uint32_t peer_flags)
@@ -77,7 +80,7 @@ static inline int slot_take(struct bstream_reader *r)
 		return slot_skip(r, peer_flags);
 	if (bs_unlikely(peer_class >= geo->n_bodies || peer_len > geo->body[peer_class].size))
 		return -EPROTO;
-	r->chunk = bs_segment_bytes(r->g, geo, r->index, peer_class);
+	r->chunk = bs_segment_bytes(r->g, geo, (uint64_t)(r->slot - r->slots), peer_class);
 	r->peeked_len = peer_len;
 	return 1;
 }
@@ -106,14 +109,17 @@ static inline int chunk_find(struct bstream_reader *r, uint64_t deadline)
 	}
 }
 
-static inline void chunk_done(struct bstream_reader *r)
+static inline void chunk_done(struct bstream_reader *r, uint32_t len)
 {
-	figure_store(&r->g->reader.chunks, ++r->chunks);
-	figure_store(&r->g->reader.bytes, r->bytes += r->peeked_len);
-	bs_reader_advance(r);
+	struct bs_reader_line *l = &r->g->reader;
+
+	figure_store(&l->chunks, figure_load(&l->chunks) + 1);
+	figure_store(&l->bytes, figure_load(&l->bytes) + len);
+	reader_step(r);
 }
 
-int bstream_read(struct bstream_reader *r, void *buf, size_t size, size_t *lenp, uint64_t deadline)
+static __attribute__((noinline)) int read_any(struct bstream_reader *r, void *buf, size_t size,
+					      size_t *lenp, uint64_t deadline)
 {
 	int rc = chunk_find(r, deadline);
 
@@ -124,7 +130,24 @@ int bstream_read(struct bstream_reader *r, void *buf, size_t size, size_t *lenp,
 		return -EMSGSIZE;
 	if (r->peeked_len > 0)
 		memcpy(buf, r->chunk, r->peeked_len);
-	chunk_done(r);
+	chunk_done(r, r->peeked_len);
+	return 1;
+}
+
+/* A read that finds a small chunk is all that read_any() does when it has nothing to decide. */
+int bstream_read(struct bstream_reader *r, void *buf, size_t size, size_t *lenp, uint64_t deadline)
+{
+	struct bs_slot *slot = r->slot;
+
+	if (bs_unlikely(bs_fork_stale(r->fork_stamp) || !slot_holds(slot, r->head)))
+		return read_any(r, buf, size, lenp, deadline);
+	uint32_t peer_len = slot_load_len(slot);
+	uint32_t peer_flags = slot_load_flags(slot);
+	if (bs_unlikely(peer_flags != 0 || peer_len > r->inline_max || peer_len > size))
+		return read_any(r, buf, size, lenp, deadline);
+	*lenp = peer_len;
+	bs_copy_inline(buf, slot->bytes, peer_len);
+	chunk_done(r, peer_len);
 	return 1;
 }
 
@@ -146,6 +169,6 @@ int bstream_release(struct bstream_reader *r)
 		return -ESTALE;
 	if (!r->peeked)
 		return -EINVAL;
-	chunk_done(r);
+	chunk_done(r, r->peeked_len);
 	return 0;
 }

@@ -72,12 +72,11 @@ static bool reader_gone(struct bstream_writer *w)
  * that never finds the stream full has to ask by itself: within a second of writing, without a
  * clock in every write. Writes that come slowly can afford one.
  */
-int bs_reader_probe(struct bstream_writer *w)
+int bs_reader_probe(struct bstream_writer *w, uint64_t now_at)
 {
 	uint64_t now = bs_now_coarse();
 
-	w->probe_stride = now - w->probed_ns > PROBE_SLOW_NS ? 1 : PROBE_STRIDE;
-	w->until_probe = (uint16_t)w->probe_stride;
+	w->probe_at = now_at + (now - w->probed_ns > PROBE_SLOW_NS ? 1 : PROBE_STRIDE);
 	w->probed_ns = now;
 	if (now - w->asked_ns < PROBE_EVERY_NS)
 		return 0;

@@ -45,6 +45,16 @@ void bs_pace_init(struct bs_pace *pace, uint32_t capacity);
 /* Caught up at chunk @count: learn from the run before it, and look away. */
 void bs_pace_away(struct bs_pace *pace, uint64_t count);
 
+/* This line will be written soon: have it here by then. A hint; any address will do. */
+static inline void bs_fetch_to_write(const void *at)
+{
+#if defined(__x86_64__)
+	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)at)); /* where unknown, a nop */
+#else
+	__builtin_prefetch(at, 1);
+#endif
+}
+
 static inline void bs_spin_pause(void)
 {
 #if defined(__x86_64__)

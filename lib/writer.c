@@ -13,6 +13,8 @@
 #include "lib/handle.h"
 
 #define IOV_LIMIT    1024
+#define AHEAD	     8 /* chunks: so many go by while a line comes from the reader's cache */
+#define FETCH_MAX    4096 /* bytes: of larger chunks the first lines help little */
 #define CLAIM_ROUNDS 1024 /* lost claims between two looks at the clock */
 
 /* How full the stream is by a look at head. True: there is room for chunk @t. */
@@ -35,20 +37,35 @@ static bool reader_gone(const struct bstream_writer *w)
 	return (word_look(&w->g->verdicts.reader) & BS_R_STATE) == BS_R_BROKEN;
 }
 
-/* The index of chunk @t from that of the last one, without a division where they are near. */
+/* The slot of chunk @t, without a division where it is near that of the last one. */
 static void writer_seek(struct bstream_writer *w, uint64_t t)
 {
 	uint64_t ahead = t - w->tail;
 
 	if (ahead < w->capacity) {
-		w->index += ahead;
-		if (w->index >= w->capacity)
-			w->index -= w->capacity;
+		w->slot += ahead;
+		if (w->slot >= w->slots_end)
+			w->slot -= w->capacity;
 	} else {
-		w->index = t % w->capacity;
+		w->slot = w->slots + t % w->capacity;
 	}
 	w->tail = t;
-	w->slot = bs_slot_at(w->g, &w->hold, w->index);
+}
+
+/* How far a lone writer may go without looking at anything but news. */
+static void limit_set(struct bstream_writer *w)
+{
+	uint64_t full_at = w->head_seen + w->capacity;
+
+	w->limit = w->fencing || w->reserved ? 0 : full_at < w->probe_at ? full_at : w->probe_at;
+}
+
+/* From now on it is one among several. */
+static void lone_no_more(struct bstream_writer *w)
+{
+	w->lone = false;
+	w->limit = 0;
+	w->calls = w->tail;
 }
 
 /* One try to claim a chunk among several. 1: got chunk w->tail; 0: lost or full, look again. */
@@ -110,15 +127,17 @@ static int claim_no_more_alone(struct bstream_writer *w, uint64_t deadline)
 	inside_leave(w->line);
 	if (shared_look(w->g) == BS_SHARED_NO)
 		return -EPIPE;
-	w->lone = false;
+	lone_no_more(w);
 	return claim_shared(w, deadline);
 }
 
 /* Get the next slot: w->slot, for chunk w->tail. A lone writer is inside afterwards. */
 static inline int claim(struct bstream_writer *w, uint64_t deadline)
 {
-	if (bs_unlikely(--w->until_probe == 0)) {
-		int rc = bs_reader_probe(w);
+	uint64_t now_at = w->lone ? w->tail : ++w->calls;
+
+	if (bs_unlikely(now_at >= w->probe_at)) {
+		int rc = bs_reader_probe(w, now_at);
 		if (rc < 0)
 			return rc;
 	}
@@ -127,7 +146,7 @@ static inline int claim(struct bstream_writer *w, uint64_t deadline)
 	while (bs_unlikely(w->tail - w->head_seen >= w->capacity) && !room_look(w, w->tail)) {
 		/* Once others claim too, its own tail says nothing any more. */
 		if (shared_look(w->g) != BS_SHARED_NO) {
-			w->lone = false;
+			lone_no_more(w);
 			return claim_shared(w, deadline);
 		}
 		int rc = bs_room_await(w, deadline);
@@ -142,9 +161,9 @@ static inline int claim(struct bstream_writer *w, uint64_t deadline)
 }
 
 /* The hot look at the hint with a real fence, until the reader has not slept for a while. */
-static __attribute__((noinline)) void items_fence(struct bstream_writer *w)
+static __attribute__((noinline)) void items_fence(struct bstream_writer *w, uint64_t count)
 {
-	if (!w->fences && w->chunks - w->woke_at > BS_FENCING_OFF) {
+	if (!w->fences && count - w->woke_at > BS_FENCING_OFF) {
 		w->fencing = false;
 		fencing_store(&w->line->fencing, false);
 	}
@@ -152,68 +171,105 @@ static __attribute__((noinline)) void items_fence(struct bstream_writer *w)
 }
 
 /* The reader sleeps: wake it, and learn how often it does. */
-static __attribute__((noinline)) void items_post(struct bstream_writer *w)
+static __attribute__((noinline)) void items_post(struct bstream_writer *w, uint64_t count)
 {
 	const struct bs_hint items = bs_hint_items(w->g, &w->hold.sight.geo);
 
 	bs_hint_wake(&items);
-	if (!w->fencing && w->chunks - w->woke_at < BS_FENCING_ON) {
+	if (!w->fencing && count - w->woke_at < BS_FENCING_ON) {
 		w->fencing = true;
 		fencing_store(&w->line->fencing, true);
 	}
-	w->woke_at = w->chunks;
-	w->until_probe = 1; /* one who sleeps may sleep for ever: look at the clock next time */
+	w->woke_at = count;
+	w->probe_at = 0; /* one who sleeps may sleep for ever: look at the clock next time */
+	w->limit = 0;
 }
 
 /* The reader may sleep: publish, then look. */
 static inline void items_wake(struct bstream_writer *w, uint64_t count)
 {
 	if (bs_unlikely(w->fencing))
-		items_fence(w);
+		items_fence(w, count);
 	else
 		fence_compiler(); /* Dekker with the reader's hint_raise() */
 	if (bs_unlikely(bs_hint_reached(hint_look(&w->g->items.wake_at), count)))
-		items_post(w);
+		items_post(w, count);
 }
 
-static inline void figures_count(struct bstream_writer *w, uint32_t len)
+/* In its own line, where whoever looks finds them: nothing depends on them. */
+static inline void figures_count(struct bs_writer_line *l, uint32_t len)
 {
-	figure_store(&w->line->chunks, ++w->chunks);
-	figure_store(&w->line->bytes, w->bytes += len);
+	figure_store(&l->chunks, figure_load(&l->chunks) + 1);
+	figure_store(&l->bytes, figure_load(&l->bytes) + len);
 }
 
 /* The slot of a lone writer's next chunk. */
 static inline void writer_step(struct bstream_writer *w)
 {
 	w->tail++;
-	w->slot++;
-	if (++w->index == w->capacity) {
-		w->index = 0;
-		w->slot = bs_slot_at(w->g, &w->hold, 0);
-	}
+	if (++w->slot == w->slots_end)
+		w->slot = w->slots;
 }
 
 /* Where the bytes of the claimed chunk go, if it is of class @c. */
 static inline unsigned char *body(struct bstream_writer *w, uint32_t c)
 {
-	return bs_segment_bytes(w->g, &w->hold.sight.geo, w->index, c);
+	return bs_segment_bytes(w->g, &w->hold.sight.geo, (uint64_t)(w->slot - w->slots), c);
+}
+
+/*
+ * The lines of the chunk that is AHEAD of this one are with the reader, who has read them long ago.
+ * Ask for them now, if as far as we know he has given that slot back: a store that has to wait for
+ * its line holds up all stores behind it.
+ */
+static inline bool ahead_is_free(const struct bstream_writer *w)
+{
+	return w->tail + AHEAD - w->head_seen < w->capacity;
+}
+
+/* Its bytes, if it will be as long as this one. */
+static inline void body_fetch(struct bstream_writer *w, const unsigned char *at, uint32_t c,
+			      size_t len)
+{
+	if (len > FETCH_MAX || !ahead_is_free(w))
+		return;
+	at += AHEAD * w->hold.sight.geo.body[c].stride;
+	for (size_t i = 0; i < len; i += BS_CACHE_LINE)
+		bs_fetch_to_write(at + i);
+}
+
+/* Publish the chunk of a lone writer, which is inside. Copies of what the handle says are for the
+ * compiler: it cannot know that the chunk's bytes do not lie there. */
+static inline void publish_lone(struct bstream_writer *w, struct bs_slot *slot, uint32_t len,
+				uint32_t c)
+{
+	struct bs_writer_line *line = w->line;
+	uint64_t t = w->tail;
+
+	slot_store_len(slot, len, c << BS_SLOT_CLASS_AT);
+	slot_publish(slot, t);
+	tail_store(w->g, t + 1);
+	figures_count(line, len);
+	inside_leave(line);
+	w->tail = t + 1;
+	w->slot = slot + 1 == w->slots_end ? w->slots : slot + 1;
+	if (ahead_is_free(w))
+		bs_fetch_to_write(slot + AHEAD);
 }
 
 /* Publish what was claimed by claim() and filled in at body(@c). */
-static inline void publish(struct bstream_writer *w, uint32_t len, uint32_t c)
+static void publish(struct bstream_writer *w, uint32_t len, uint32_t c)
 {
 	uint64_t t = w->tail;
 
-	slot_store_len(w->slot, len, c << BS_SLOT_CLASS_AT);
-	slot_publish(w->slot, t);
 	if (w->lone) {
-		tail_store(w->g, t + 1);
-		figures_count(w, len);
-		inside_leave(w->line);
-		writer_step(w);
+		publish_lone(w, w->slot, len, c);
+		limit_set(w);
 	} else {
+		slot_store_len(w->slot, len, c << BS_SLOT_CLASS_AT);
+		slot_publish(w->slot, t);
 		intent_store(w->line, 0);
-		figures_count(w, len);
+		figures_count(w->line, len);
 	}
 	items_wake(w, t + 1);
 }
@@ -227,7 +283,8 @@ static inline int writer_ready(const struct bstream_writer *w, size_t len)
 	return bs_unlikely(w->reserved) ? -EBUSY : 0;
 }
 
-int bstream_write(struct bstream_writer *w, const void *buf, size_t len, uint64_t deadline)
+static __attribute__((noinline)) int write_any(struct bstream_writer *w, const void *buf,
+					       size_t len, uint64_t deadline)
 {
 	int rc = writer_ready(w, len);
 
@@ -240,6 +297,57 @@ int bstream_write(struct bstream_writer *w, const void *buf, size_t len, uint64_
 	if (len > 0)
 		memcpy(body(w, c), buf, len);
 	publish(w, (uint32_t)len, c);
+	return 0;
+}
+
+/* A lone writer below its limit: enter, and look at the news. False: it has to think. */
+static inline bool quick_enter(struct bstream_writer *w)
+{
+	inside_enter(w->line);
+	fence_compiler(); /* Dekker with bs_writer_join(), as in claim() */
+	if (bs_likely(!writer_news(w)))
+		return true;
+	inside_leave(w->line);
+	return false;
+}
+
+static inline void quick_wake(struct bstream_writer *w)
+{
+	uint64_t count = w->tail;
+
+	fence_compiler(); /* Dekker with the reader's hint_raise() */
+	if (bs_unlikely(bs_hint_reached(hint_look(&w->g->items.wake_at), count)))
+		items_post(w, count);
+}
+
+static __attribute__((noinline)) int write_large(struct bstream_writer *w, const void *buf,
+						 size_t len, uint64_t deadline)
+{
+	if (len > w->chunk_max || !quick_enter(w))
+		return write_any(w, buf, len, deadline);
+	uint32_t c = bs_geometry_class(&w->hold.sight.geo, len);
+	unsigned char *to = body(w, c);
+	body_fetch(w, to, c, len);
+	memcpy(to, buf, len);
+	publish_lone(w, w->slot, (uint32_t)len, c);
+	quick_wake(w);
+	return 0;
+}
+
+/* A write by a lone writer that has room is all that write_any() does when it has nothing to decide.
+ * What bounds a small one is the store buffer: no store here is without need. */
+int bstream_write(struct bstream_writer *w, const void *buf, size_t len, uint64_t deadline)
+{
+	if (bs_unlikely(w->tail >= w->limit || bs_fork_stale(w->fork_stamp)))
+		return write_any(w, buf, len, deadline);
+	if (len > w->inline_max)
+		return write_large(w, buf, len, deadline);
+	if (bs_unlikely(!quick_enter(w)))
+		return write_any(w, buf, len, deadline);
+	struct bs_slot *slot = w->slot;
+	bs_copy_inline(slot->bytes, buf, len);
+	publish_lone(w, slot, (uint32_t)len, 0);
+	quick_wake(w);
 	return 0;
 }
 
@@ -289,9 +397,13 @@ int bstream_reserve(struct bstream_writer *w, size_t len, void **spanp, uint64_t
 		inside_leave(w->line);
 	}
 	w->reserved = true;
+	w->limit = 0;
 	w->reserved_len = (uint32_t)len;
 	w->reserved_class = bs_geometry_class(&w->hold.sight.geo, len);
-	*spanp = body(w, w->reserved_class);
+	unsigned char *to = body(w, w->reserved_class);
+	if (w->lone && w->reserved_class != 0)
+		body_fetch(w, to, w->reserved_class, len);
+	*spanp = to;
 	return 0;
 }
 
@@ -304,10 +416,12 @@ static void reservation_publish(struct bstream_writer *w, uint32_t len, uint32_t
 	slot_publish(w->slot, t);
 	intent_store(w->line, 0);
 	if ((flags & BS_SLOT_SKIP) == 0)
-		figures_count(w, len);
+		figures_count(w->line, len);
 	w->reserved = false;
-	if (w->lone)
+	if (w->lone) {
 		writer_step(w);
+		limit_set(w);
+	}
 	items_wake(w, t + 1);
 }
 

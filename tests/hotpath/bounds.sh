@@ -13,9 +13,9 @@ n=0 bad=0
 # path | bytes a chunk | instructions a chunk, write and read together, with the C library's memcpy
 bounds() {
 	cat <<'TABLE'
-copy|0|280
-copy|16|325
-copy|64|330
+copy|0|200
+copy|16|205
+copy|64|320
 copy|1024|600
 place|64|350
 several|64|355
