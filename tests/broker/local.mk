@@ -3,6 +3,7 @@
 broker_tests = \
 	tests/broker/check_names \
 	tests/broker/check_packet \
+	tests/broker/check_races \
 	tests/broker/check_sealed \
 	tests/broker/check_start \
 	tests/broker/check_strangers
@@ -21,6 +22,10 @@ tests_broker_check_packet_SOURCES = tests/broker/check_packet.c $(broker_raw)
 tests_broker_check_packet_CFLAGS = $(guard_cflags)
 tests_broker_check_packet_LDFLAGS = $(guard_ldflags)
 tests_broker_check_packet_LDADD = $(guard_libs)
+tests_broker_check_races_SOURCES = tests/broker/check_races.c $(broker_raw)
+tests_broker_check_races_CFLAGS = $(guard_cflags)
+tests_broker_check_races_LDFLAGS = $(guard_ldflags)
+tests_broker_check_races_LDADD = $(guard_libs)
 tests_broker_check_sealed_SOURCES = tests/broker/check_sealed.c $(broker_raw)
 tests_broker_check_sealed_CFLAGS = $(guard_cflags)
 tests_broker_check_sealed_LDFLAGS = $(guard_ldflags)
