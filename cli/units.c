@@ -195,7 +195,9 @@ const char *units_print_time(char buf[UNITS_MAX], uint64_t ns)
 
 uint64_t units_per_second(uint64_t part, uint64_t ns)
 {
-	return ns ? (uint64_t)((double)part / (double)ns * (double)NS_PER_S) : 0;
+	double rate = ns ? (double)part / (double)ns * (double)NS_PER_S : 0;
+
+	return rate < (double)UINT64_MAX ? (uint64_t)rate : UINT64_MAX;
 }
 
 static uint64_t clock_ns(clockid_t clock)

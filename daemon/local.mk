@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 bin_PROGRAMS += daemon/bstreamd
-daemon_bstreamd_SOURCES = \
-	daemon/main.c \
+daemon_bstreamd_SOURCES = daemon/main.c $(broker_objects)
+# All but main: tests/fuzz/wire is made of it, too.
+broker_objects = \
 	daemon/broker.h daemon/loop.c \
 	daemon/socket.c daemon/socket.h \
 	daemon/client.c daemon/client.h \

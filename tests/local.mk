@@ -156,3 +156,4 @@ include tests/broker/local.mk
 include tests/crash/local.mk
 include tests/model/local.mk
 include tests/hotpath/local.mk
+include tests/fuzz/local.mk
