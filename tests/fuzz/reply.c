@@ -242,7 +242,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	unsigned what = input_u8(&in);
 	HOLDS(pthread_create(&p.thread, NULL, serve, &p) == 0);
 	int rc = ask(what);
-	HOLDS(rc <= 0 && rc > -256);
+	HOLDS(rc <= 0 && rc >= -4095);
 	party_end(&p);
 	HOLDS(lowest_fd() == before);
 	return 0;
