@@ -69,7 +69,6 @@ static int on_kick(struct broker *b, struct source *s, uint32_t events)
 static void broker_set(void)
 {
 	struct broker *b = &broker;
-	struct stat st;
 
 	*b = (struct broker){
 		.limits = { .max_streams = 6, .max_clients = 6, .max_parked = 3 },
@@ -96,8 +95,8 @@ static void broker_set(void)
 	snprintf(shm_path, sizeof(shm_path), BS_SHM_DIR "/fuzz-%d", (int)getpid());
 	HOLDS(mkdir(shm_path, 0700) == 0 && atexit(shm_remove) == 0);
 	b->registry.shm = open(shm_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	HOLDS(fstat(b->registry.shm, &st) == 0 && bus_init() == 0);
-	closer_init(b->kick.fd, st.st_dev);
+	HOLDS(b->registry.shm >= 0 && bus_init() == 0);
+	closer_init(b->kick.fd, b->registry.shm_dev, b->registry.memfd_dev);
 }
 
 /* One round of loop.c, without the wait. True: something happened. */
@@ -162,8 +161,10 @@ static int segment_make(struct input *in)
 	uint8_t how = input_u8(in);
 	char tmp_name[64];
 
-	HOLDS(bs_geometry_init(&geo, 1 + how % 4, 64, 1 + how / 4 % 4, 0, how / 16 % 4) == 0);
-	int fd = bs_segment_new_linkable(&geo, &spec, tmp_name);
+	uint32_t flags = how & 64 ? BS_FLAG_SEALED : 0;
+	HOLDS(bs_geometry_init(&geo, 1 + how % 4, 64, 1 + how / 4 % 4, flags, how / 16 % 4) == 0);
+	int fd = flags != 0 ? bs_segment_new_nameless(&geo, &spec)
+			    : bs_segment_new_linkable(&geo, &spec, tmp_name);
 	HOLDS(fd >= 0);
 	return fd;
 }
@@ -200,7 +201,8 @@ static int descriptor(struct scene *s, struct input *in)
 		return fd;
 	case 7:
 		fd = segment_make(in);
-		HOLDS(ftruncate(fd, input_u16(in)) == 0);
+		if (ftruncate(fd, input_u16(in)) < 0)
+			errno = 0; /* sealed: it keeps its size */
 		return fd;
 	case 8:
 		if (s->n_kept > 0)
@@ -253,8 +255,8 @@ static size_t packet_make(struct input *in, unsigned char packet[PACKET_MAX], bo
 					  sizeof(struct bs_req_create) };
 	uint8_t how = input_u8(in), type = input_u8(in);
 	size_t len = how % 4 < 3 ? sizes[how % 4] : input_u16(in) % PACKET_MAX;
-	struct bs_wire_head head = { BS_WIRE_MAGIC, BS_WIRE_VERSION, type % (BS_REQ_COUNT + 1),
-				     (uint32_t)len, BS_LAYOUT_VERSION };
+	struct bs_wire_head head = { BS_WIRE_MAGIC, BS_WIRE_VERSION, type % 32, (uint32_t)len,
+				     BS_LAYOUT_VERSION };
 	struct bs_req_name q = { .head = head, .flags = how / 4 % 4 };
 	struct bs_req_create c = { .head = head };
 
