@@ -6,8 +6,9 @@
  * commit for each chunk. A reservation is never held while input is waited for, because chunks of
  * other writers wait behind it. While input is waited for, the reader is watched: when it has left,
  * there is no use in waiting. Records are cut in a buffer of our own, since where one ends is not
- * known before it has been read; only fixed records of a regular file are read in place.
- * verb_write.c calls it; whatever fails is said here.
+ * known before it has been read; only fixed records of a regular file are read in place. What goes to
+ * a sink, not to one writer, is never read in place. intake.c, verb_tee.c and verb_exec.c call it;
+ * whatever fails is said here.
  */
 #include "config.h"
 #include "bstream.h"
@@ -22,6 +23,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define WATCH_MS     250 /* how long the reader may be gone before a waiting writer notices */
 #define IN_PLACE_MIN 16384 /* smaller fixed records are cheaper to read many at once */
@@ -72,7 +74,9 @@ static enum source_state feed_await(const struct feed *feed, const struct source
 	enum source_state state;
 
 	while ((state = source_look(source, WATCH_MS)) == SOURCE_WAIT) {
-		if (feed_reader_left(feed)) {
+		if (feed->sink) {
+			feed->sink->watch(feed->sink->arg);
+		} else if (feed_reader_left(feed)) {
 			errno = EPIPE;
 			return SOURCE_ERROR;
 		}
@@ -84,6 +88,29 @@ static enum source_state feed_await(const struct feed *feed, const struct source
 static int feed_await_fail(const struct feed *feed, const char *path, int err)
 {
 	return err == -EPIPE ? feed_fail(feed, DOING_WRITE, err) : input_fail(path, err);
+}
+
+/* Input just read, on its way to stdout if that is wanted. Returns 0, or an exit code. */
+static int feed_copy(const struct feed *feed, const void *bytes, size_t n)
+{
+	const struct framing as_it_is = { .kind = FRAMING_RAW };
+	int r = feed->copied ? framing_put(&as_it_is, STDOUT_FILENO, bytes, n) : 0;
+
+	if (r == 0)
+		return CODE_DONE;
+	progress_stop();
+	return outcome_fail(DOING_OUTPUT, "stdout", r);
+}
+
+/* Returns 0, or an exit code. */
+static int feed_put(const struct feed *feed, const void *chunk, size_t len)
+{
+	int r;
+
+	if (feed->sink)
+		return feed->sink->put(feed->sink->arg, chunk, len);
+	r = bstream_write(feed->writer, chunk, len, feed_deadline(feed));
+	return r < 0 ? feed_fail(feed, DOING_WRITE, r) : CODE_DONE;
 }
 
 /* Bytes are known to be there: they go where they will be read. Returns as source_read. */
@@ -114,7 +141,6 @@ static ssize_t raw_read_in_place(struct feed *feed, struct source *source, int *
 static ssize_t raw_read_aside(struct feed *feed, struct source *source, int *code)
 {
 	ssize_t n;
-	int r;
 
 	*code = 0;
 	if (!feed->spare)
@@ -126,9 +152,9 @@ static ssize_t raw_read_aside(struct feed *feed, struct source *source, int *cod
 	n = source_read(source, feed->spare, pace_at_once(&feed->pace, feed->chunk_max));
 	if (n <= 0)
 		return n;
-	r = bstream_write(feed->writer, feed->spare, (size_t)n, feed_deadline(feed));
-	if (r < 0)
-		*code = feed_fail(feed, DOING_WRITE, r);
+	*code = feed_copy(feed, feed->spare, (size_t)n);
+	if (*code == CODE_DONE)
+		*code = feed_put(feed, feed->spare, (size_t)n);
 	return n;
 }
 
@@ -146,8 +172,8 @@ static int feed_raw(struct feed *feed, struct source *source, const char *path)
 			return CODE_DONE;
 		if (state == SOURCE_ERROR)
 			return feed_await_fail(feed, path, -errno);
-		n = state == SOURCE_READY ? raw_read_in_place(feed, source, &code)
-					  : raw_read_aside(feed, source, &code);
+		n = state == SOURCE_READY && !feed->sink ? raw_read_in_place(feed, source, &code)
+							 : raw_read_aside(feed, source, &code);
 		if (code)
 			return code;
 		if (n == -EAGAIN) /* somebody else was faster at it */
@@ -169,11 +195,11 @@ static int feed_raw(struct feed *feed, struct source *source, const char *path)
 static int records_fill(struct feed *feed, struct source *source, const char *path, bool *at_end)
 {
 	ssize_t n = -EAGAIN;
+	char *to = NULL;
 
 	while (n == -EAGAIN) {
 		enum source_state state = feed_await(feed, source);
 		size_t room;
-		char *to;
 
 		if (state == SOURCE_ERROR)
 			return feed_await_fail(feed, path, -errno);
@@ -184,7 +210,7 @@ static int records_fill(struct feed *feed, struct source *source, const char *pa
 		return input_fail(path, (int)n);
 	*at_end = n == 0;
 	cut_added(&feed->cut, (size_t)n);
-	return CODE_DONE;
+	return n > 0 ? feed_copy(feed, to, (size_t)n) : CODE_DONE;
 }
 
 /*
@@ -232,13 +258,13 @@ static int record_refuse(struct feed *feed, struct source *source, enum cut_resu
 
 static int record_write(struct feed *feed, const char *path, const char *record, size_t len)
 {
-	int r = feed_pace(feed);
+	int code, r = feed_pace(feed);
 
 	if (r < 0)
 		return feed_await_fail(feed, path, r);
-	r = bstream_write(feed->writer, record, len, feed_deadline(feed));
-	if (r < 0)
-		return feed_fail(feed, DOING_WRITE, r);
+	code = feed_put(feed, record, len);
+	if (code)
+		return code;
 	feed->n_records++;
 	pace_spend(&feed->pace, len);
 	progress_add(len);
@@ -325,17 +351,17 @@ static int feed_fixed_in_place(struct feed *feed, struct source *source, const c
 int feed_init(struct feed *feed)
 {
 	struct bstream_stat stat = { .size = sizeof(stat) };
-	int r = bstream_writer_stat(feed->writer, &stat);
+	int r = feed->sink ? 0 : bstream_writer_stat(feed->writer, &stat);
 
 	if (r < 0)
 		return feed_fail(feed, DOING_WRITE, r);
-	feed->chunk_max = stat.chunk_max;
+	feed->chunk_max = feed->sink ? feed->sink->chunk_max : stat.chunk_max;
 	feed->spare = NULL;
 	feed->cut.bytes = NULL;
 	feed->n_records = 0;
 	if (feed->framing.kind == FRAMING_RAW)
 		return CODE_DONE;
-	r = cut_init(&feed->cut, &feed->framing, stat.chunk_max);
+	r = cut_init(&feed->cut, &feed->framing, feed->chunk_max);
 	return r < 0 ? feed_fail(feed, DOING_ANYTHING, r) : CODE_DONE;
 }
 
@@ -355,8 +381,9 @@ int feed_file(struct feed *feed, int fd, const char *path)
 		return input_fail(path, r);
 	if (feed->framing.kind == FRAMING_RAW)
 		return feed_raw(feed, &source, path);
-	if (feed->framing.kind == FRAMING_FIXED && !source.pollable && source.sized &&
-	    feed->framing.fixed >= IN_PLACE_MIN && feed->framing.fixed <= feed->chunk_max) {
+	if (!feed->sink && feed->framing.kind == FRAMING_FIXED && !source.pollable &&
+	    source.sized && feed->framing.fixed >= IN_PLACE_MIN &&
+	    feed->framing.fixed <= feed->chunk_max) {
 		code = feed_fixed_in_place(feed, &source, path);
 		if (code)
 			return code;

@@ -10,9 +10,21 @@
 
 struct bstream_writer;
 
+/* Where chunks go that are not for one writer alone. */
+struct feed_sink {
+	uint32_t chunk_max;
+	/* Takes a chunk. Returns 0, or an exit code whose reason has been said. */
+	int (*put)(void *arg, const void *chunk, size_t len);
+	/* Called again and again while input is waited for. */
+	void (*watch)(void *arg);
+	void *arg;
+};
+
 /* What goes on between one writer and its inputs; filled by the caller up to the blank line. */
 struct feed {
-	struct bstream_writer *writer; /* borrowed */
+	struct bstream_writer *writer; /* borrowed; NULL: to @sink */
+	const struct feed_sink *sink; /* borrowed */
+	bool copied; /* all input goes to stdout first, as it is */
 	const char *name; /* of the stream, for messages */
 	struct framing framing;
 	int64_t timeout_ns; /* bounds each wait for room */

@@ -17,6 +17,23 @@ struct framing {
 /* Reads raw, line, nul, len32 or fixed:N; an option_take_fn for a struct framing. */
 bool framing_take(void *to, const char *text);
 
+/* The row of a verb that cuts its input, with @f, a struct framing of static storage. */
+#define FRAMING_OPTION_IN(f)                                                              \
+	{                                                                                 \
+		.name = "frame", .kind = OPTION_OWN, .arg = "raw|line|nul|len32|fixed:N", \
+		.to = &(f), .take = framing_take,                                         \
+		.help = "what a chunk is: what one read(2) gives (raw, the default);\n"   \
+			"or one record, so that records of many writers do not mix"       \
+	}
+/* The row of a verb that puts chunks out. */
+#define FRAMING_OPTION_OUT(f)                                                             \
+	{                                                                                 \
+		.name = "frame", .kind = OPTION_OWN, .arg = "raw|line|nul|len32|fixed:N", \
+		.to = &(f), .take = framing_take,                                         \
+		.help = "what is put around chunks: nothing (raw, fixed), a newline\n"    \
+			"(line) or a zero (nul) behind, the length before (len32)"        \
+	}
+
 /* Writes @chunk to @fd as the framing joins it, all of it. Returns 0 or -errno. */
 int framing_put(const struct framing *framing, int fd, const void *chunk, size_t len);
 

@@ -6,13 +6,17 @@ cli_bstreamctl_SOURCES = \
 	cli/creation.c cli/creation.h \
 	cli/feed.c cli/feed.h \
 	cli/framing.c cli/framing.h \
+	cli/intake.c cli/intake.h \
 	cli/json_line.c cli/json_line.h \
 	cli/lane.c cli/lane.h cli/lane_bstream.c cli/lane_pipe.c \
 	cli/listing.c cli/listing.h \
 	cli/main.c \
+	cli/name.c cli/name.h \
 	cli/options.c cli/options.h \
 	cli/outcome.c cli/outcome.h \
+	cli/outlet.c cli/outlet.h \
 	cli/pace.c cli/pace.h \
+	cli/pour.c cli/pour.h \
 	cli/progress.c cli/progress.h \
 	cli/say.c cli/say.h \
 	cli/source.c cli/source.h \

@@ -57,6 +57,17 @@ bool progress_take(void *to, const char *text)
 	return true;
 }
 
+int progress_choose(enum progress_form *form, bool json, bool quiet)
+{
+	if (*form && json)
+		*form = PROGRESS_JSON;
+	if (*form == PROGRESS_JSON && !json_line_available())
+		return say_usage("--progress=json", "this bstreamctl was built without jansson");
+	if (quiet)
+		*form = PROGRESS_NONE;
+	return 0;
+}
+
 static void wake(uint64_t with)
 {
 	ssize_t n = write(progress.wake_fd, &with, sizeof(with));

@@ -11,6 +11,12 @@ enum progress_form { PROGRESS_NONE, PROGRESS_LINES, PROGRESS_JSON };
 /* An option_take_fn for an enum progress_form: nothing or json. */
 bool progress_take(void *to, const char *text);
 
+/*
+ * Makes of the form that -p asked for what the global options leave of it. Returns 0, or exit code 2
+ * and has said why.
+ */
+int progress_choose(enum progress_form *form, bool json, bool quiet);
+
 /* Starts to answer SIGUSR1, and with a form to print by itself. @name is borrowed until stop. */
 void progress_start(const char *name, enum progress_form form);
 /* Says that the stream is open from now on; times and rates count from here. */

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_read.c - owns the verb read: a stream to stdout, straight from its slots.
+ * verb_read.c - owns the verb read: a stream to stdout, as pour.c does it.
  *
- * A chunk is released only after write(2) has taken all of it, so whatever interrupts us, the next
- * reader of a kept stream begins with a chunk that was not delivered whole. The read end is closed
- * in every case we live to see, because writers then learn of it at once.
+ * The read end is closed in every case we live to see, because writers then learn of it at once, or
+ * it is back at its name at once.
  */
 #include "config.h"
 #include "bstream.h"
-#include "framing.h"
-#include "json_line.h"
 #include "outcome.h"
+#include "pour.h"
 #include "progress.h"
-#include "say.h"
 #include "units.h"
 #include "verb.h"
 
@@ -33,13 +30,7 @@ static const struct option_row read_options[] = {
 	  .arg = "T",
 	  .to = &job.timeout_ns,
 	  .help = "give up each wait, for the name or a chunk, after this: exit 124" },
-	{ .name = "frame",
-	  .kind = OPTION_OWN,
-	  .arg = "raw|line|nul|len32|fixed:N",
-	  .to = &job.framing,
-	  .take = framing_take,
-	  .help = "what is put around chunks: nothing (raw, fixed), a newline\n"
-		  "(line) or a zero (nul) behind, the length before (len32)" },
+	FRAMING_OPTION_OUT(job.framing),
 	{ .name = "count",
 	  .kind = OPTION_COUNT,
 	  .arg = "N",
@@ -50,53 +41,31 @@ static const struct option_row read_options[] = {
 	{ 0 },
 };
 
-static int read_chunks(struct bstream_reader *reader, const char *name)
-{
-	for (uint64_t n = 0; n < job.count; n++) {
-		const void *chunk;
-		size_t len;
-		int r = bstream_peek(reader, &chunk, &len, units_deadline(job.timeout_ns));
-
-		if (r == 0)
-			return CODE_DONE;
-		if (r < 0) {
-			progress_stop();
-			return outcome_fail(DOING_READ, name, r);
-		}
-		r = framing_put(&job.framing, STDOUT_FILENO, chunk, len);
-		if (r < 0) {
-			progress_stop();
-			return outcome_fail(DOING_OUTPUT, "stdout", r);
-		}
-		r = bstream_release(reader);
-		if (r < 0)
-			return outcome_fail(DOING_READ, name, r);
-		progress_add(len);
-	}
-	return CODE_DONE;
-}
-
 static int read_run(const struct call *call)
 {
 	const char *name = call->operands[0];
 	uint64_t deadline = job.no_wait ? BSTREAM_DONT_WAIT : units_deadline(job.timeout_ns);
-	struct bstream_reader *reader;
+	struct pour pour = { .name = name,
+			     .framing = job.framing,
+			     .timeout_ns = job.timeout_ns,
+			     .count = job.count,
+			     .fd = STDOUT_FILENO,
+			     .path = "stdout" };
 	int code, r;
 
-	if (job.progress && call->globals->json)
-		job.progress = PROGRESS_JSON;
-	if (job.progress == PROGRESS_JSON && !json_line_available())
-		return say_usage("--progress=json", "this bstreamctl was built without jansson");
-	progress_start(name, call->globals->quiet ? PROGRESS_NONE : job.progress);
-	r = bstream_open_reader(name, deadline, &reader);
+	code = progress_choose(&job.progress, call->globals->json, call->globals->quiet);
+	if (code)
+		return code;
+	progress_start(name, job.progress);
+	r = bstream_open_reader(name, deadline, &pour.reader);
 	if (r < 0) {
 		progress_stop();
 		return outcome_fail(DOING_OPEN_READER, name, r);
 	}
 	progress_opened();
-	code = read_chunks(reader, name);
+	code = pour_all(&pour);
 	progress_stop();
-	bstream_reader_close(reader);
+	bstream_reader_close(pour.reader);
 	return code;
 }
 
