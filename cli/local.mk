@@ -3,7 +3,9 @@
 bin_PROGRAMS += cli/bstreamctl
 
 cli_bstreamctl_SOURCES = \
+	cli/command.c cli/command.h \
 	cli/creation.c cli/creation.h \
+	cli/fanout.c cli/fanout.h \
 	cli/feed.c cli/feed.h \
 	cli/framing.c cli/framing.h \
 	cli/intake.c cli/intake.h \
@@ -29,11 +31,13 @@ cli_bstreamctl_SOURCES = \
 	cli/verb_create.c \
 	cli/verb_daemon.c \
 	cli/verb_eof.c \
+	cli/verb_exec.c \
 	cli/verb_help.c \
 	cli/verb_ls.c \
 	cli/verb_read.c \
 	cli/verb_rm.c \
 	cli/verb_stat.c \
+	cli/verb_tee.c \
 	cli/verb_wait.c \
 	cli/verb_write.c \
 	cli/who.c cli/who.h

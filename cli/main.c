@@ -112,6 +112,7 @@ static int operands_check(const struct verb *verb, const struct call *call)
 		[OPERANDS_NAME] = { 1, 1, 1 },
 		[OPERANDS_NAMES] = { 1, INT_MAX, INT_MAX },
 		[OPERANDS_NAME_FILES] = { 1, INT_MAX, 1 },
+		[OPERANDS_COMMAND] = { 1, INT_MAX, 0 },
 		[OPERANDS_PATTERNS] = { 0, INT_MAX, 0 },
 		[OPERANDS_WORD] = { 1, 1, 0 },
 		[OPERANDS_MAYBE_WORD] = { 0, 1, 0 },
@@ -184,7 +185,7 @@ static int verb_call(const struct verb *verb, int argc, char **argv)
 
 	snprintf(words, sizeof(words), " %s", verb->name);
 	at = options_parse(words, verb->options ? verb->options : none, global_options, argc, argv,
-			   false);
+			   verb->operands == OPERANDS_COMMAND);
 	if (at < 0)
 		return CODE_USAGE;
 	if (globals.help) {

@@ -16,6 +16,9 @@ enum exit_code {
 	CODE_TAKEN = 9,
 	CODE_READER_GONE = 10,
 	CODE_TIMED_OUT = 124,
+	CODE_OWN_FAILURE = 125, /* exec, listen: where others exit 1 */
+	CODE_NOT_EXECUTABLE = 126,
+	CODE_NOT_FOUND = 127,
 };
 
 /* What was being done when a call failed: one errno means different things at different times. */

@@ -10,6 +10,7 @@ enum verb_operands {
 	OPERANDS_NAME, /* one stream */
 	OPERANDS_NAMES, /* one stream or more */
 	OPERANDS_NAME_FILES, /* one stream, then files */
+	OPERANDS_COMMAND, /* a command; what stands behind its first word is not our option */
 	OPERANDS_PATTERNS, /* any number of patterns */
 	OPERANDS_WORD, /* one word that the verb knows */
 	OPERANDS_MAYBE_WORD, /* the same, or none */
@@ -46,11 +47,13 @@ extern const struct verb verb_bench;
 extern const struct verb verb_create;
 extern const struct verb verb_daemon;
 extern const struct verb verb_eof;
+extern const struct verb verb_exec;
 extern const struct verb verb_help;
 extern const struct verb verb_ls;
 extern const struct verb verb_read;
 extern const struct verb verb_rm;
 extern const struct verb verb_stat;
+extern const struct verb verb_tee;
 extern const struct verb verb_wait;
 extern const struct verb verb_write;
 

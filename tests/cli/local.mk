@@ -3,8 +3,10 @@
 cli_tests = \
 	tests/cli/bench.bats \
 	tests/cli/endings.bats \
+	tests/cli/exec.bats \
 	tests/cli/framing.bats \
 	tests/cli/start.bats \
+	tests/cli/tee.bats \
 	tests/cli/tree.bats \
 	tests/cli/verbs.bats
 EXTRA_DIST += $(cli_tests) tests/cli/setup.bash

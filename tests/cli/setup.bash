@@ -101,9 +101,10 @@ open_input() {
 	exec 9<>in
 }
 
-# finish PID CODE - waits for a started process, which must exit with CODE
+# finish PID CODE - waits for a started process, which must exit with CODE; how it did is in $code
 finish() {
-	local code=0 i
+	local i
+	code=0
 	timeout $deadline tail --pid="$1" -s 0.05 -f /dev/null || {
 		echo "process $1 hangs: $(tr '\0' ' ' <"/proc/$1/cmdline")"
 		return 1

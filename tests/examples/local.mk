@@ -3,6 +3,7 @@
 check_PROGRAMS += \
 	examples/crash-aware-reader \
 	examples/hand-over \
+	examples/inherited-ends \
 	examples/lines \
 	examples/reader \
 	examples/writer \
@@ -11,6 +12,8 @@ examples_crash_aware_reader_SOURCES = examples/crash-aware-reader.c
 examples_crash_aware_reader_LDADD = lib/libbstream.la
 examples_hand_over_SOURCES = examples/hand-over.c
 examples_hand_over_LDADD = lib/libbstream.la
+examples_inherited_ends_SOURCES = examples/inherited-ends.c
+examples_inherited_ends_LDADD = lib/libbstream.la
 examples_lines_SOURCES = examples/lines.c
 examples_lines_LDADD = lib/libbstream.la
 examples_reader_SOURCES = examples/reader.c

@@ -79,6 +79,10 @@ is "zero-copy adds up" "$(limit "$bin/zero-copy" 100)" "1 + 2 + ... + 409600 = 8
 is "a read end goes through fork and exec" "$(limit "$bin/hand-over" | tail -n 1)" \
 	'process two got "process one"'
 
+printf 'small\nletters\n' | limit "$bin/lines" small
+limit "$build/cli/bstreamctl" exec -r small -w large -- "$bin/inherited-ends"
+is "ends go through exec by name" "$?:$(limit "$build/cli/bstreamctl" read large)" $'0:SMALL\nLETTERS'
+
 seq 3 | limit "$bin/lines" whole
 limit "$bin/crash-aware-reader" whole file >/dev/null
 is "a stream that was closed makes a file" "$?:$(cat file)" $'0:1\n2\n3'
