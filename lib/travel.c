@@ -13,15 +13,38 @@
 #include <unistd.h>
 
 #include "lib/open.h"
+#include "lib/travel.h"
 #include "proto/packet.h"
 
 #define PATIENCE_NS BS_MS(5000)
 
-/* The owner leaves the end, whole, to whoever gets the descriptor. */
-static void owner_send(_Atomic uint64_t *owner, _Atomic int32_t *pid)
+/* The owner leaves the end, whole, to whoever gets the descriptor. What its line says from then on. */
+static uint64_t owner_send(_Atomic uint64_t *owner, _Atomic int32_t *pid)
 {
+	uint64_t travelling = owner_look(owner) - BS_END_ATTACHED + BS_END_TRAVELLING;
+
 	figure_store(pid, 0);
-	owner_store(owner, owner_look(owner) - BS_END_ATTACHED + BS_END_TRAVELLING);
+	owner_store(owner, travelling);
+	return travelling;
+}
+
+/* It is still here: take it back, unless a receiver has it. */
+static bool owner_return(_Atomic uint64_t *owner, _Atomic int32_t *pid, uint64_t travelling)
+{
+	if (!owner_swap(owner, travelling, travelling - BS_END_TRAVELLING + BS_END_ATTACHED))
+		return false;
+	figure_store(pid, (int32_t)getpid());
+	return true;
+}
+
+uint64_t bs_reader_set_out(struct bstream_reader *r)
+{
+	return owner_send(&r->g->reader.owner, &r->g->reader.pid);
+}
+
+bool bs_reader_come_back(struct bstream_reader *r, uint64_t travelling)
+{
+	return owner_return(&r->g->reader.owner, &r->g->reader.pid, travelling);
 }
 
 int bstream_writer_detach(struct bstream_writer *w)
@@ -38,7 +61,7 @@ int bstream_reader_detach(struct bstream_reader *r)
 {
 	if (bs_fork_stale(r->fork_stamp))
 		return -ESTALE;
-	owner_send(&r->g->reader.owner, &r->g->reader.pid);
+	bs_reader_set_out(r);
 	return bs_reader_unmake(r);
 }
 
@@ -64,46 +87,38 @@ int bstream_reader_attach(int fd, struct bstream_reader **rp)
 #define KIND_READER 'r'
 #define KIND_WRITER 'w'
 
-/* Send the end whose line says that it travels. 0: it is gone; else it is the caller's again. */
-static int end_send(int socket, char kind, const struct bs_hold *hold, _Atomic uint64_t *owner)
+/* Send the descriptor of an end whose line says that it travels. */
+static int end_send(int socket, char kind, const struct bs_hold *hold)
 {
-	uint64_t travelling = owner_look(owner);
-	int rc = bs_packet_send(socket, &kind, 1, hold->sight.fd, 0);
-
-	if (rc == 0)
-		return 0;
-	return owner_swap(owner, travelling, travelling - BS_END_TRAVELLING + BS_END_ATTACHED) ? rc
-											       : 0;
+	return bs_packet_send(socket, &kind, 1, hold->sight.fd, 0);
 }
 
 int bstream_writer_send(int socket, struct bstream_writer *w)
 {
+	struct bs_writer_line *l = w->line;
+
 	if (bs_fork_stale(w->fork_stamp))
 		return -ESTALE;
 	if (w->reserved)
 		return -EBUSY;
-	owner_send(&w->line->owner, &w->line->pid);
-	int rc = end_send(socket, KIND_WRITER, &w->hold, &w->line->owner);
-	if (rc < 0)
-		figure_store(&w->line->pid, (int32_t)getpid());
-	else
-		close(bs_writer_unmake(w));
-	return rc;
+	uint64_t travelling = owner_send(&l->owner, &l->pid);
+	int rc = end_send(socket, KIND_WRITER, &w->hold);
+	if (rc < 0 && owner_return(&l->owner, &l->pid, travelling))
+		return rc;
+	close(bs_writer_unmake(w));
+	return 0;
 }
 
 int bstream_reader_send(int socket, struct bstream_reader *r)
 {
-	struct bs_reader_line *l = &r->g->reader;
-
 	if (bs_fork_stale(r->fork_stamp))
 		return -ESTALE;
-	owner_send(&l->owner, &l->pid);
-	int rc = end_send(socket, KIND_READER, &r->hold, &l->owner);
-	if (rc < 0)
-		figure_store(&l->pid, (int32_t)getpid());
-	else
-		close(bs_reader_unmake(r));
-	return rc;
+	uint64_t travelling = bs_reader_set_out(r);
+	int rc = end_send(socket, KIND_READER, &r->hold);
+	if (rc < 0 && bs_reader_come_back(r, travelling))
+		return rc;
+	close(bs_reader_unmake(r));
+	return 0;
 }
 
 /* Receive the descriptor of an end of @kind. It, or a negative errno. */
