@@ -74,7 +74,6 @@ static const struct outcome outcomes[] = {
 	  NULL },
 	{ DOING_WAIT, ETIMEDOUT, CODE_TIMED_OUT, "timed out", NULL },
 	{ DOING_WAIT, EAGAIN, CODE_TIMED_OUT, "not yet", NULL },
-	{ DOING_WAIT, EOPNOTSUPP, CODE_FAILURE, "mailboxes are not in this version", NULL },
 
 	{ DOING_ASK, EBUSY, CODE_TAKEN, "another process holds it", LOOK },
 

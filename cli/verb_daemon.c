@@ -52,6 +52,8 @@ static void status_print(const struct bstream_broker_stat *stat)
 	printf(FIELD "%" PRIu32 " of %" PRIu32 ", %s\n", "streams", stat->streams,
 	       stat->max_streams, units_print_size(size, stat->bytes));
 	printf(FIELD "%" PRIu32 " of %" PRIu32 "\n", "clients", stat->clients, stat->max_clients);
+	printf(FIELD "%" PRIu32 " of %" PRIu32 "\n", "mailboxes", stat->mailboxes,
+	       stat->max_mailboxes);
 	printf(FIELD "%s\n", "up", units_print_time(size, stat->uptime_ns));
 }
 
@@ -67,6 +69,8 @@ static void status_print_json(const struct bstream_broker_stat *stat)
 	json_line_number(line, "clients", stat->clients);
 	json_line_number(line, "max_streams", stat->max_streams);
 	json_line_number(line, "max_clients", stat->max_clients);
+	json_line_number(line, "mailboxes", stat->mailboxes);
+	json_line_number(line, "max_mailboxes", stat->max_mailboxes);
 	json_line_number(line, "bytes", stat->bytes);
 	json_line_number(line, "uptime_ns", stat->uptime_ns);
 	json_line_print(line, stdout);

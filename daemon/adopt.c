@@ -168,10 +168,10 @@ int serve_create(struct broker *b, struct request *q)
 		return EDQUOT;
 	if (q->stream)
 		return EEXIST;
-	rc = adopt_check_file(r, *q->fd, q->client->uid, &st);
+	rc = adopt_check_file(r, *q->fds, q->client->uid, &st);
 	if (rc != 0)
 		return rc;
-	parts.fd = bs_end_reopen(*q->fd, O_RDWR | O_NONBLOCK);
+	parts.fd = bs_end_reopen(*q->fds, O_RDWR | O_NONBLOCK);
 	if (parts.fd < 0)
 		return parts.fd == -EWOULDBLOCK ? EPROTO : -parts.fd;
 	rc = adopt_check_contents(&parts, q, &st);

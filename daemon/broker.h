@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/mailbox.h"
 #include "daemon/registry.h"
 #include "proto/wire.h"
 
@@ -25,7 +26,8 @@ struct source {
 };
 
 struct limits {
-	uint32_t max_streams, max_clients, max_parked;
+	uint32_t max_streams, max_clients, max_mailboxes;
+	uint32_t max_parked; /* connections that are not asked to leave: parked, or mailboxes */
 };
 
 struct broker {
@@ -46,6 +48,7 @@ struct broker {
 	int socket_watch; /* inotify's number */
 
 	struct registry registry;
+	struct post post;
 
 	/* client.c */
 	struct client *clients, *last_client; /* the oldest first */

@@ -4,10 +4,12 @@
  *
  * There is room for so many. Who has been answered, or has not asked, may be asked to leave when
  * another wants in, the oldest first: the library then comes again, if it was still waiting. Who is
- * parked is not; but only so many may be. Descriptors that are still to be closed (closer.h) count
- * as connections, so that nobody can fill the table with them.
+ * parked, or is a mailbox, is not; but only so many may be. Descriptors that are still to be closed
+ * (closer.h), and ends that parked clients want to send, count as connections, so that nobody can fill
+ * the table with them.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -15,12 +17,13 @@
 
 #include "daemon/client.h"
 #include "daemon/closer.h"
+#include "daemon/mailbox.h"
 #include "daemon/request.h"
 #include "daemon/watch.h"
 #include "proto/packet.h"
 
 #define ADMIT_BATCH 64 /* connections taken in one round */
-#define REQUEST_MAX 512 /* bytes; no request is as long */
+#define REQUEST_MAX (sizeof(struct bs_req_send) + BS_WIRE_NOTE)
 
 /* ---- leaving -------------------------------------------------------------------------------- */
 
@@ -58,6 +61,7 @@ void client_drop(struct broker *b, struct client *c)
 {
 	if (c->source.fd < 0)
 		return;
+	post_forget(b, c);
 	client_unpark(b, c);
 	loop_drop(b, &c->source);
 	client_close(c->source.fd);
@@ -102,6 +106,18 @@ void client_unpark(struct broker *b, struct client *c)
 	c->parked = false;
 }
 
+bool client_may_stay(const struct broker *b)
+{
+	return b->n_parked + b->post.names.n + b->post.n_parked_ends < b->limits.max_parked;
+}
+
+bool client_has_left(const struct client *c)
+{
+	struct pollfd p = { .fd = c->source.fd, .events = POLLRDHUP };
+
+	return c->source.fd < 0 || poll(&p, 1, 0) != 0;
+}
+
 /* ---- asking --------------------------------------------------------------------------------- */
 
 bool client_send(struct client *c, const void *reply, size_t len, int fd)
@@ -120,7 +136,7 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 	(void)events;
 	if (source->fd < 0)
 		return 0; /* dropped in this very round */
-	if (c->parked || closer_pending() >= b->limits.max_clients) {
+	if (!post_may_speak(c) && (c->parked || closer_pending() >= b->limits.max_clients)) {
 		client_drop(b, c); /* it has nothing to say but that it is gone */
 		return 0;
 	}
@@ -138,13 +154,13 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 
 static bool client_has_room(const struct broker *b)
 {
-	return b->n_clients + closer_pending() < b->limits.max_clients;
+	return b->n_clients + b->post.n_parked_ends + closer_pending() < b->limits.max_clients;
 }
 
 static bool client_evict(struct broker *b)
 {
 	for (struct client *c = b->clients; c; c = c->next)
-		if (!c->parked) {
+		if (!c->parked && !c->mailbox) {
 			client_drop(b, c);
 			return true;
 		}
@@ -165,6 +181,7 @@ static int client_new(struct broker *b, int fd)
 	}
 	c->source = (struct source){ .on_event = client_on_event, .fd = fd };
 	c->uid = cred.uid;
+	c->pid = cred.pid;
 	c->opened_watch = -1;
 	if (loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) < 0) {
 		free(c);

@@ -12,10 +12,17 @@ struct client {
 	struct source source; /* fd -1: dropped, and freed at the end of this round */
 	struct client *next, *prev;
 	uid_t uid; /* whom the kernel says it is */
-	bool parked; /* until the name in @question exists */
+	pid_t pid;
+	bool parked; /* until the name in @question exists, or there is room for @letter */
 	bool opened; /* it was given an end of the stream named in @question … */
 	int opened_watch; /* … which has this watch */
 	struct bs_req_name question; /* checked */
+	/* mailbox.c */
+	struct mailbox *mailbox; /* this connection is that mailbox */
+	struct letter *letter; /* parked: what it is to be rid of … */
+	struct mailbox *addressee; /* … and where it stands in line for that */
+	struct client *next_sender, *prev_sender;
+	bool sent; /* its SEND has been answered: a WITHDRAW may be on its way */
 };
 
 /* The listening socket is readable: a loop callback. */
@@ -27,6 +34,12 @@ int client_admit(struct broker *b);
 /* Send a reply, with @fd unless it is -1 (borrowed). One that cannot be had at once is not waited
  * for: false, and the caller drops the client. */
 bool client_send(struct client *c, const void *reply, size_t len, int fd);
+
+/* Has it hung up, whether we have heard of that or not? */
+bool client_has_left(const struct client *c);
+
+/* Is there room for one more who is not to be asked to leave? */
+bool client_may_stay(const struct broker *b);
 
 /* End the connection. The object lives until client_bury(). */
 void client_drop(struct broker *b, struct client *c);

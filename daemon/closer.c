@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -33,14 +34,6 @@ void closer_init(int kick, dev_t shm_dev, dev_t memfd_dev)
 	kick_fd = kick;
 	quick_devs[0] = shm_dev;
 	quick_devs[1] = memfd_dev;
-}
-
-static bool closer_is_quick(const struct statx *st)
-{
-	dev_t dev = makedev(st->stx_dev_major, st->stx_dev_minor);
-
-	return S_ISREG(st->stx_mode) && st->stx_size <= LARGE &&
-	       (dev == quick_devs[0] || dev == quick_devs[1]);
 }
 
 /* Have one more closed, or end the thread. */
@@ -125,15 +118,33 @@ void closer_take(int fd)
 		close(fd); /* no memory: nothing better is left */
 }
 
-void closer_take_file(int fd)
+static bool closer_look(int fd, uint64_t *sizep)
 {
 	struct statx st;
-	unsigned mask = STATX_TYPE | STATX_SIZE;
+	dev_t dev;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &st) < 0 ||
+	    !S_ISREG(st.stx_mode))
+		return false;
+	dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	*sizep = st.stx_size;
+	return dev == quick_devs[0] || dev == quick_devs[1];
+}
+
+bool closer_is_memory(int fd)
+{
+	uint64_t size;
+
+	return closer_look(fd, &size);
+}
+
+void closer_take_file(int fd)
+{
+	uint64_t size;
 
 	if (fd < 0)
 		return;
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, mask, &st) == 0 &&
-	    closer_is_quick(&st))
+	if (closer_look(fd, &size) && size <= LARGE)
 		close(fd);
 	else
 		closer_take(fd);

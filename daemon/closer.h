@@ -10,17 +10,22 @@
 #ifndef BSTREAMD_CLOSER_H
 #define BSTREAMD_CLOSER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* @kick: an eventfd, borrowed, that is written to when everything has been closed. @shm_dev and
- * @memfd_dev: the devices on which files are known to close quickly. */
+/* @kick: an eventfd, borrowed, that is written to when everything has been closed. @shm_dev, @memfd_dev:
+ * the devices of the shm directory, and of memfds. */
 void closer_init(int kick, dev_t shm_dev, dev_t memfd_dev);
+
+/* Is it a file in shared memory? Then nothing that is done with it sleeps for as long as others like.
+ * Asking does not, whatever it is. */
+bool closer_is_memory(int fd);
 
 /* Close @fd, some time soon. Never waits. */
 void closer_take(int fd);
 
-/* The same, but here and now if it is a file on one of those devices and not a large one. */
+/* The same, but here and now if it is a file in shared memory and not a large one. */
 void closer_take_file(int fd);
 
 /* How many are still to be closed. */

@@ -7,6 +7,8 @@ broker_objects = \
 	daemon/socket.c daemon/socket.h \
 	daemon/client.c daemon/client.h \
 	daemon/request.c daemon/request.h daemon/serve.c daemon/adopt.c \
+	daemon/mailbox.c daemon/mailbox.h \
+	daemon/letter.c daemon/letter.h \
 	daemon/stream.c daemon/stream.h \
 	daemon/registry.c daemon/registry.h \
 	daemon/sorted.c daemon/sorted.h \

@@ -26,6 +26,7 @@
 #include "daemon/bus.h"
 #include "daemon/client.h"
 #include "daemon/closer.h"
+#include "daemon/mailbox.h"
 #include "daemon/scan.h"
 #include "daemon/socket.h"
 #include "daemon/watch.h"
@@ -163,7 +164,7 @@ static int on_kick(struct broker *b, struct source *source, uint32_t events)
 	return 0;
 }
 
-/* As many descriptors as we may have: one for each stream and each client. */
+/* As many descriptors as we may have: one for each stream, each client, each end that is queued. */
 static void limits_init(struct limits *l)
 {
 	struct rlimit rl = { .rlim_cur = 1024, .rlim_max = 1024 };
@@ -178,6 +179,11 @@ static void limits_init(struct limits *l)
 	l->max_clients = spare / 4 < CLIENTS_MAX ? (uint32_t)(spare / 4) : CLIENTS_MAX;
 	l->max_parked = l->max_clients - l->max_clients / 8;
 	spare -= l->max_clients;
+	/* As many mailboxes as can be full of ends at once in an eighth of all descriptors. */
+	l->max_mailboxes = (uint32_t)(n / 8 / MAILBOX_ROOM);
+	if (l->max_mailboxes > l->max_clients / 4)
+		l->max_mailboxes = l->max_clients / 4;
+	spare -= (rlim_t)l->max_mailboxes * MAILBOX_ROOM;
 	l->max_streams = spare < STREAMS_MAX ? (uint32_t)spare : STREAMS_MAX;
 }
 
@@ -241,6 +247,7 @@ static int broker_init(struct broker *b)
 	b->uid = geteuid();
 	b->started_ns = bs_now();
 	limits_init(&b->limits);
+	post_init(&b->post);
 	r = bus_init();
 	if (r == 0)
 		r = sources_init(b);
@@ -316,8 +323,10 @@ static int standard_fds_init(void)
 
 static void broker_leave(struct broker *b)
 {
+	b->leaving = true;
 	socket_close(b);
 	client_drop_all(b);
+	post_fini(&b->post);
 	/* What ended in this very moment needs no next broker to be collected. */
 	watch_stir_all(&b->registry);
 	watch_run(&b->registry);

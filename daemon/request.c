@@ -10,15 +10,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/mailbox.h"
 #include "daemon/request.h"
 #include "daemon/watch.h"
 #include "proto/geometry.h"
 #include "proto/layout.h"
 
-#define NEEDS_STREAM 0x1 /* the name has to exist */
-#define MAY_WAIT     0x2 /* BS_WANT_WAIT: until it does */
-#define ANY_NAME     0x4 /* "" is one */
-#define GIVES_END    0x8 /* hang-up means: look whether it has attached */
+#define NEEDS_NAME    0x01 /* the name has to exist */
+#define MAY_WAIT      0x02 /* BS_WANT_WAIT: until it does */
+#define ANY_NAME      0x04 /* "" is one */
+#define GIVES_END     0x08 /* hang-up means: look whether it has attached */
+#define ABOUT_MAILBOX 0x10 /* the name is a mailbox's */
+#define BY_MAILBOX    0x20 /* asked on a mailbox's own connection, and nothing else is */
+#define HAS_NOTE      0x40 /* a note may follow, and a descriptor be with it */
 
 struct row {
 	size_t size;
@@ -31,22 +35,29 @@ struct row {
 #define HEAD   sizeof(struct bs_wire_head)
 #define NAME   sizeof(struct bs_req_name)
 #define CREATE sizeof(struct bs_req_create)
-#define OPENS  (NEEDS_STREAM | MAY_WAIT | GIVES_END)
-#define WAITS  (NEEDS_STREAM | MAY_WAIT)
+#define OPENS  (NEEDS_NAME | MAY_WAIT | GIVES_END)
+#define WAITS  (NEEDS_NAME | MAY_WAIT)
+#define SENDS  (NEEDS_NAME | ABOUT_MAILBOX | HAS_NOTE)
 
 static const struct row rows[BS_REQ_COUNT] = {
 	[BS_REQ_CREATE] = { CREATE, 1, 0, 0, serve_create },
 	[BS_REQ_OPEN_WRITER] = { NAME, 0, OPENS, BS_WANT_WAIT, serve_open_writer },
 	[BS_REQ_OPEN_READER] = { NAME, 0, OPENS, BS_WANT_WAIT, serve_open_reader },
-	[BS_REQ_REMOVE] = { NAME, 0, NEEDS_STREAM, 0, serve_remove },
-	[BS_REQ_EOF] = { NAME, 0, NEEDS_STREAM, 0, serve_eof },
+	[BS_REQ_REMOVE] = { NAME, 0, NEEDS_NAME, 0, serve_remove },
+	[BS_REQ_EOF] = { NAME, 0, NEEDS_NAME, 0, serve_eof },
 	[BS_REQ_EXISTS] = { NAME, 0, WAITS, BS_WANT_WAIT, serve_exists },
 	[BS_REQ_LOOK] = { NAME, 0, WAITS, BS_WANT_WAIT | BS_WANT_WRITE, serve_look },
-	[BS_REQ_STAT] = { NAME, 0, NEEDS_STREAM, 0, serve_stat },
+	[BS_REQ_STAT] = { NAME, 0, NEEDS_NAME, 0, serve_stat },
 	[BS_REQ_LIST] = { NAME, 0, ANY_NAME, 0, serve_list },
 	[BS_REQ_BROKER] = { HEAD, 0, ANY_NAME, 0, serve_broker },
 	[BS_REQ_STOP] = { HEAD, 0, ANY_NAME, 0, serve_stop },
 	[BS_REQ_RESTORE] = { CREATE, 1, 0, 0, serve_restore },
+	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX, 0, serve_mailbox_open },
+	[BS_REQ_MAILBOX_EXISTS] = { NAME, 0, ABOUT_MAILBOX | WAITS, BS_WANT_WAIT, serve_exists },
+	[BS_REQ_SEND] = { NAME, 0, SENDS, BS_WANT_WAIT, serve_send },
+	[BS_REQ_WITHDRAW] = { HEAD, 0, ANY_NAME, 0, serve_withdraw },
+	[BS_REQ_NEXT] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, serve_next },
+	[BS_REQ_MAILBOX_CLOSE] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, serve_mailbox_close },
 };
 
 /* ---- shape ---------------------------------------------------------------------------------- */
@@ -62,6 +73,16 @@ static bool name_is_clean(const char room[BS_WIRE_NAME])
 	return len < BS_WIRE_NAME;
 }
 
+/* Has it the length and the descriptors of its kind? */
+static bool packet_fits(const struct request_packet *p, const struct row *row)
+{
+	bool noted = (row->rules & HAS_NOTE) != 0;
+	size_t more = noted ? BS_WIRE_NOTE : 0, more_fds = noted ? 1 : 0;
+
+	return p->len >= row->size && p->len <= row->size + more && p->fds->n >= row->n_fds &&
+	       p->fds->n <= row->n_fds + more_fds;
+}
+
 /* Is it a request at all? 0; EPROTONOSUPPORT; EPROTO; -1: not even worth an answer. */
 static int packet_check(const struct request_packet *p, struct bs_wire_head *head)
 {
@@ -74,10 +95,19 @@ static int packet_check(const struct request_packet *p, struct bs_wire_head *hea
 		return EPROTONOSUPPORT;
 	if (head->type >= BS_REQ_COUNT || !rows[head->type].serve)
 		return EPROTO;
-	if (head->size != p->len || p->len != rows[head->type].size ||
-	    p->fds->n != rows[head->type].n_fds)
+	if (head->size != p->len || !packet_fits(p, &rows[head->type]))
 		return EPROTO;
 	return 0;
+}
+
+/* May it be asked on this connection, now? */
+static bool request_in_turn(const struct client *c, uint16_t type)
+{
+	bool by_mailbox = (rows[type].rules & BY_MAILBOX) != 0;
+
+	if (type == BS_REQ_WITHDRAW)
+		return c->letter || c->sent;
+	return !c->letter && by_mailbox == (c->mailbox != NULL);
 }
 
 /* Copy out what is asked. 0; EPROTO: packed badly; EINVAL: no such name can be. */
@@ -122,27 +152,39 @@ static struct stream *request_find(struct broker *b, const char *name)
 	return s;
 }
 
+bool request_send(struct broker *b, struct client *c, uint16_t type, size_t len, int fd)
+{
+	struct bs_wire_head *head = (struct bs_wire_head *)b->packet;
+
+	*head = (struct bs_wire_head){
+		.magic = BS_WIRE_MAGIC,
+		.version = BS_WIRE_VERSION,
+		.type = type,
+		.size = (uint32_t)len,
+		.layout = BS_LAYOUT_VERSION,
+	};
+	return client_send(c, b->packet, len, fd);
+}
+
+bool request_say(struct broker *b, struct client *c, uint16_t type, int outcome)
+{
+	struct bs_reply *reply = (struct bs_reply *)b->packet;
+
+	*reply = (struct bs_reply){ .result = -outcome };
+	return request_send(b, c, type, sizeof(*reply), -1);
+}
+
 /* Send what the handler has left in the broker's packet, or the bare @outcome. False: the client is
  * gone. An end that was not delivered goes with its description. */
 static bool request_reply(struct broker *b, struct request *q, uint16_t type, int outcome)
 {
-	struct bs_reply *reply = (struct bs_reply *)b->packet;
 	struct client *c = q->client;
 	bool sent;
 
-	if (outcome != 0) {
-		memset(reply, 0, sizeof(*reply));
-		q->reply_len = sizeof(*reply);
-	}
-	reply->result = -outcome;
-	reply->head = (struct bs_wire_head){
-		.magic = BS_WIRE_MAGIC,
-		.version = BS_WIRE_VERSION,
-		.type = type,
-		.size = (uint32_t)q->reply_len,
-		.layout = BS_LAYOUT_VERSION,
-	};
-	sent = client_send(c, reply, q->reply_len, q->reply_fd);
+	if (outcome != 0)
+		sent = request_say(b, c, type, outcome);
+	else
+		sent = request_send(b, c, type, q->reply_len, q->reply_fd);
 	if (q->reply_fd >= 0)
 		close(q->reply_fd); /* the message has it, or nobody */
 	q->reply_fd = -1;
@@ -151,25 +193,38 @@ static bool request_reply(struct broker *b, struct request *q, uint16_t type, in
 	return sent;
 }
 
-/* Answer c->question, or park the client until that can be done. */
-static int request_answer(struct broker *b, struct client *c, const int *fd)
+static struct request request_new(struct broker *b, struct client *c,
+				  const struct request_packet *p)
 {
 	const struct row *row = &rows[c->question.head.type];
-	struct request q = {
+	bool about_mailbox = (row->rules & ABOUT_MAILBOX) != 0;
+
+	return (struct request){
 		.client = c,
 		.question = &c->question,
-		.stream = request_find(b, c->question.name),
-		.fd = fd,
+		.stream = about_mailbox ? NULL : request_find(b, c->question.name),
+		.mailbox = about_mailbox ? mailbox_find(&b->post, c->question.name) : NULL,
+		.fds = p ? p->fds->fds : NULL,
+		.n_fds = p ? p->fds->n : 0,
+		.note = p ? (const char *)p->peer_bytes + row->size : NULL,
+		.note_len = p ? p->len - row->size : 0,
 		.reply_fd = -1,
 		.reply_len = sizeof(struct bs_reply),
 	};
+}
+
+/* Answer c->question, or park the client until that can be done. @p: NULL if it was parked. */
+static int request_answer(struct broker *b, struct client *c, const struct request_packet *p)
+{
+	const struct row *row = &rows[c->question.head.type];
+	struct request q = request_new(b, c, p);
 	int watch = q.stream ? q.stream->watch : -1;
 	int r;
 
-	if ((row->rules & NEEDS_STREAM) && !q.stream) {
-		if (!(c->question.flags & BS_WANT_WAIT))
+	if ((row->rules & NEEDS_NAME) && !q.stream && !q.mailbox) {
+		if (!(row->rules & MAY_WAIT) || !(c->question.flags & BS_WANT_WAIT))
 			r = ENOENT;
-		else if (b->n_parked < b->limits.max_parked || c->parked)
+		else if (client_may_stay(b) || c->parked)
 			return client_park(b, c), 0;
 		else
 			r = EDQUOT;
@@ -177,8 +232,8 @@ static int request_answer(struct broker *b, struct client *c, const int *fd)
 		memset(b->packet, 0, sizeof(struct bs_reply));
 		r = row->serve(b, &q);
 	}
-	if (r < 0)
-		return r;
+	if (r < 0 || r == REQUEST_ANSWERED)
+		return r < 0 ? r : 0;
 	if (r == EPROTO && q.stream)
 		watch_stir(&b->registry, q.stream); /* ruined, most likely: then it goes */
 	client_unpark(b, c);
@@ -188,14 +243,17 @@ static int request_answer(struct broker *b, struct client *c, const int *fd)
 	return 0;
 }
 
-/* The name exists now: those who waited for it are next, the first come first. */
-static int request_wake(struct broker *b, const char *name)
+/* The name exists now, a stream's or a mailbox's: those who waited for it are next, the first come
+ * first. */
+static int request_wake(struct broker *b, const char *name, unsigned about_mailbox)
 {
 	for (struct client *c = b->clients, *next; c; c = next) {
+		unsigned rules = rows[c->question.head.type].rules;
 		int r = 0;
 
 		next = c->next;
-		if (c->parked && strcmp(c->question.name, name) == 0)
+		if (c->parked && !c->letter && (rules & ABOUT_MAILBOX) == about_mailbox &&
+		    strcmp(c->question.name, name) == 0)
 			r = request_answer(b, c, NULL);
 		if (r < 0)
 			return r;
@@ -203,13 +261,43 @@ static int request_wake(struct broker *b, const char *name)
 	return 0;
 }
 
+/* What is about a mailbox may come too late: its owner has gone, or its sender has given up. */
+static bool request_is_late(struct broker *b, struct client *c)
+{
+	if (!(rows[c->question.head.type].rules & ABOUT_MAILBOX))
+		return false;
+	mailbox_check(b, c->question.name);
+	return c->question.head.type == BS_REQ_SEND && client_has_left(c);
+}
+
+static int request_run(struct broker *b, struct client *c, const struct request_packet *p)
+{
+	uint16_t type = c->question.head.type;
+	char made[BS_WIRE_NAME];
+	int r;
+
+	if (request_is_late(b, c)) {
+		client_drop(b, c);
+		return 0;
+	}
+	memcpy(made, c->question.name, sizeof(made));
+	c->sent = type == BS_REQ_SEND;
+	r = request_answer(b, c, p);
+	if (r < 0)
+		return r;
+	if (rows[type].size == CREATE)
+		return request_wake(b, made, 0);
+	return type == BS_REQ_MAILBOX_OPEN ? request_wake(b, made, ABOUT_MAILBOX) : 0;
+}
+
 int request_serve(struct broker *b, struct client *c, const struct request_packet *p)
 {
 	struct request refused = { .client = c, .reply_fd = -1 };
 	struct bs_wire_head peer_head;
-	char created[BS_WIRE_NAME];
 	int r = packet_check(p, &peer_head);
 
+	if (r == 0 && !request_in_turn(c, peer_head.type))
+		r = EPROTO;
 	if (r == 0)
 		r = question_check(p, &c->question);
 	if (r == 0 && !client_is_permitted(b, c))
@@ -221,9 +309,5 @@ int request_serve(struct broker *b, struct client *c, const struct request_packe
 			client_drop(b, c);
 		return 0;
 	}
-	r = request_answer(b, c, p->fds->fds);
-	if (r < 0 || rows[c->question.head.type].size != CREATE)
-		return r;
-	memcpy(created, c->question.name, sizeof(created));
-	return request_wake(b, created);
+	return request_run(b, c, p);
 }

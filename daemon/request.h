@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * request.h - from a packet to a reply. Each request is a row of a table (request.c) and a handler
- * (serve.c, adopt.c), which decides in this order: shape, permission, limits, state; then the reply
+ * (serve.c, adopt.c, mailbox.c), which decides in this order: shape, permission, limits, state; then the reply
  * is sent, and what it promises has been done.
  */
 #ifndef BSTREAMD_REQUEST_H
@@ -23,15 +23,29 @@ struct request {
 	const struct bs_req_name
 		*question; /* checked; for a request with a head only, its name is "" */
 	struct stream *stream; /* the one of that name; it has just been looked at */
-	const int *fd; /* CREATE: the segment; borrowed */
+	struct mailbox *mailbox; /* the one of that name, if the request is about one */
+	int *fds; /* CREATE: the segment; SEND: a read end; borrowed, -1 where it was taken */
+	size_t n_fds;
+	const char *note; /* SEND: what follows the question; borrowed */
+	size_t note_len;
 	int reply_fd; /* an end to be sent along, or -1 */
 	size_t reply_len; /* of what stands in broker.packet; at first a bs_reply of zeros */
 };
+
+/* Outcome: the handler has answered, or somebody will. */
+#define REQUEST_ANSWERED 0x10000
 
 /* 0, a positive errno for the client to hear, or a negative one of ours that ends the broker. */
 typedef int (*request_fn)(struct broker *b, struct request *q);
 
 int request_serve(struct broker *b, struct client *c, const struct request_packet *p);
+
+/* Send what is in the broker's packet, with @fd unless it is -1, as the answer to a @type. False: it
+ * cannot be had now, or the client has left. */
+bool request_send(struct broker *b, struct client *c, uint16_t type, size_t len, int fd);
+
+/* The same with nothing but an outcome: 0 or a positive errno. */
+bool request_say(struct broker *b, struct client *c, uint16_t type, int outcome);
 
 /* serve.c */
 int serve_open_writer(struct broker *b, struct request *q);
@@ -48,5 +62,12 @@ int serve_stop(struct broker *b, struct request *q);
 /* adopt.c */
 int serve_create(struct broker *b, struct request *q);
 int serve_restore(struct broker *b, struct request *q);
+
+/* mailbox.c */
+int serve_mailbox_open(struct broker *b, struct request *q);
+int serve_mailbox_close(struct broker *b, struct request *q);
+int serve_send(struct broker *b, struct request *q);
+int serve_withdraw(struct broker *b, struct request *q);
+int serve_next(struct broker *b, struct request *q);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serve.c - the handlers of all requests but CREATE. Each is called with a checked question, by a
+ * serve.c - the handlers of all requests but CREATE and those of mailboxes. Each is called with a checked question, by a
  * permitted client, and with the stream it is about, if its row says that it needs one.
  */
 #include <errno.h>
@@ -105,6 +105,8 @@ int serve_broker(struct broker *b, struct request *q)
 		.wire_version = BS_WIRE_VERSION,
 		.layout_version = BS_LAYOUT_VERSION,
 		.n_streams = (uint32_t)b->registry.names.n,
+		.n_mailboxes = (uint32_t)b->post.names.n,
+		.max_mailboxes = b->limits.max_mailboxes,
 		.n_clients = b->n_clients,
 		.max_streams = b->limits.max_streams,
 		.max_clients = b->limits.max_clients,

@@ -31,14 +31,14 @@
 #include "proto/packet.h"
 #include "proto/segment.h"
 
-#define ROUND_NS     BS_MS(5000) /* a round trip, the start of a broker included */
+#define ROUND_NS     BS_BROKER_ROUND_NS
 #define NAP_NS	     1000000
 #define GONE_MAX     20 /* brokers that go away in the middle, one soon after the other */
 #define GONE_SOON_NS BS_MS(1000)
 #define BUSY_MAX     50 /* naps until a dead broker's copy of an end has gone, too */
 #define ERRNO_MAX    4095
 
-#define GONE 1 /* outcome: no answer will come from this broker */
+#define GONE BS_BROKER_GONE
 
 /* ---- which broker --------------------------------------------------------------------------- */
 
@@ -234,6 +234,53 @@ static int exchange_run(struct exchange *x)
 			return -ECONNREFUSED;
 		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 	}
+}
+
+/* ---- piece by piece ------------------------------------------------------------------------- */
+
+int bs_broker_connect(uint64_t until)
+{
+	return choice_connect(choice_may_start(), until, NULL);
+}
+
+struct bs_wire_head bs_broker_head(uint16_t type, size_t size)
+{
+	return wire_head(type, size);
+}
+
+int bs_broker_say(int conn, const void *packet, size_t len, int fd)
+{
+	int r = bs_packet_send(conn, packet, len, fd, MSG_DONTWAIT);
+
+	return r < 0 && is_gone(r) ? GONE : r;
+}
+
+int bs_broker_await(int conn, uint64_t until)
+{
+	return link_await(conn, until);
+}
+
+int bs_broker_hear(int conn, uint16_t type, struct bs_reply *reply, size_t *lenp, int *fdp)
+{
+	struct bs_wire_head asked = wire_head(type, sizeof(asked));
+	struct exchange x = { .request = &asked, .reply = reply };
+	ssize_t n;
+	int r;
+
+	if (fdp)
+		*fdp = -1;
+	n = bs_link_recv(conn, reply, *lenp, fdp);
+	if (is_gone(n))
+		return GONE;
+	if (n < 0)
+		return n == -EMSGSIZE ? -EPROTO : (int)n;
+	*lenp = x.reply_len = (size_t)n;
+	r = reply_check(&x);
+	if (r < 0 && fdp) {
+		bs_link_close(*fdp);
+		*fdp = -1;
+	}
+	return r;
 }
 
 /* ---- for name.c ----------------------------------------------------------------------------- */
@@ -438,6 +485,8 @@ int bstream_broker_stat(struct bstream_broker_stat *stat)
 		.clients = reply.n_clients,
 		.max_streams = reply.max_streams,
 		.max_clients = reply.max_clients,
+		.mailboxes = reply.n_mailboxes,
+		.max_mailboxes = reply.max_mailboxes,
 		.bytes = reply.bytes,
 		.uptime_ns = reply.uptime_ns,
 	};

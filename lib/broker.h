@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * broker.h - asking the broker: the client's side of proto/wire.h. For name.c, and nobody else.
+ * broker.h - asking the broker: the client's side of proto/wire.h. For those who know names: name.c,
+ * wait.c, view.c, mailbox.c, send.c.
  *
  * Every request has a connection of its own. A request that does not wait takes 5 s at most, the
  * start of a broker included (-ETIMEDOUT, -ECONNREFUSED). If the broker dies in the middle, the next
@@ -40,6 +41,32 @@ void bs_broker_hang_up(int conn);
 /* Hand a segment over, which stays the caller's too: 0 and it has the name, or -EEXIST, …; @tmp_name
  * as bs_segment_new_linkable() gave it: on failure the caller unlinks it. */
 int bs_broker_create(const char *name, int fd, const char *tmp_name);
+
+/* ---- piece by piece, for conversations that are no question and answer: mailbox.c, send.c ---- */
+
+#define BS_BROKER_ROUND_NS UINT64_C(5000000000) /* a round trip, the start of a broker included */
+#define BS_BROKER_GONE	   1 /* outcome: nothing more will come from this broker */
+
+/* A connection to the broker, which is started if need be. A link, or a negative errno. */
+int bs_broker_connect(uint64_t until);
+
+/* The head of a packet of that size. */
+struct bs_wire_head bs_broker_head(uint16_t type, size_t size);
+
+/* Send a packet, with @fd (borrowed) unless it is -1. 0; BS_BROKER_GONE; -EAGAIN: not just now. */
+int bs_broker_say(int conn, const void *packet, size_t len, int fd);
+
+/* Wait until there is something to hear. 0 or -ETIMEDOUT. */
+int bs_broker_await(int conn, uint64_t until);
+
+/*
+ * Hear one packet of @type: what it says of the result, or BS_BROKER_GONE, or an error of ours. Its
+ * bytes are at @reply, where there is room for *@lenp of them, which becomes its length. @fdp (NULL:
+ * none may come) receives a link or -1; only with a result of 0 there is one.
+ */
+int bs_broker_hear(int conn, uint16_t type, struct bs_reply *reply, size_t *lenp, int *fdp);
+
+/* ---- figures ---- */
 
 /* One stream's figures. 0, -ENOENT. Its strings are terminated, its numbers are as they came. */
 int bs_broker_look(const char *name, struct bs_wire_stat *stat);

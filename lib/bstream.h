@@ -42,6 +42,7 @@ extern "C" {
 struct bstream_writer;
 struct bstream_reader;
 struct bstream_view;
+struct bstream_mailbox;
 
 /* ---- Deadlines ------------------------------------------------------------------------------ */
 
@@ -144,6 +145,7 @@ struct bstream_broker_stat {
 	uint32_t max_streams, max_clients; /* limits */
 	uint64_t bytes; /* shared memory in the streams it holds */
 	uint64_t uptime_ns;
+	uint32_t mailboxes, max_mailboxes; /* open; at once */
 };
 
 /* ---- A pair --------------------------------------------------------------------------------- */
@@ -237,13 +239,13 @@ BSTREAM_API int bstream_eof(const char *name);
 #define BSTREAM_WAIT_WRITER  3u /* a process has a write end open */
 #define BSTREAM_WAIT_EMPTY   4u /* every chunk written has been released */
 #define BSTREAM_WAIT_END     5u /* every writer has gone and every chunk has been released */
-#define BSTREAM_WAIT_MAILBOX 6u /* a mailbox of this name is open (-EOPNOTSUPP in this version) */
+#define BSTREAM_WAIT_MAILBOX 6u /* a mailbox of this name is open */
 
 /*
- * bstream_wait - waits for something to be true of a name. EXISTS, READER and WRITER wait for the name
- * to exist, too; EMPTY and END are about a stream that is there.
+ * bstream_wait - waits for something to be true of a name. EXISTS, READER, WRITER and MAILBOX wait for
+ * the name to exist, too; EMPTY and END are about a stream that is there.
  *
- * @what: one of BSTREAM_WAIT_*.
+ * @what: one of BSTREAM_WAIT_*. A mailbox's name is not a stream's: both may be there.
  * Blocks: until it is true, at most to @deadline.
  * Returns: 0; -ENOENT no such name (EMPTY, END, or BSTREAM_DONT_WAIT), or it went meanwhile;
  *          -EAGAIN not true and BSTREAM_DONT_WAIT; -ETIMEDOUT; -EPIPE it can no longer become true, the reader is gone; -ESHUTDOWN no
@@ -474,6 +476,102 @@ BSTREAM_API int bstream_reader_send(int socket, struct bstream_reader *reader);
  */
 BSTREAM_API int bstream_writer_recv(int socket, struct bstream_writer **writerp);
 BSTREAM_API int bstream_reader_recv(int socket, struct bstream_reader **readerp);
+
+/* ---- Mailboxes ------------------------------------------------------------------------------ */
+/*
+ * A mailbox is a name at which one process receives messages. A message is a note, and may carry a
+ * read end. It waits in the broker until its receiver takes it; a mailbox holds at least 16. Streams
+ * and mailboxes have separate name spaces; names are made alike, and the same errors may be given.
+ *
+ * A mailbox goes with its owner, however that goes. Read ends that were sent to it and not received
+ * are closed then, and their writers get -EPIPE. It survives the broker: its owner's next (or waiting)
+ * recv registers it anew. What was queued in a broker that died is lost, and read ends among it closed.
+ */
+
+/*
+ * struct bstream_message - what bstream_mailbox_recv received. Since: 0.1
+ */
+struct bstream_message {
+	const void *note; /* the library's, good until the next recv or close; a NUL follows it */
+	size_t len; /* bytes in the note, without that NUL */
+	struct bstream_reader *reader; /* the caller's to close; NULL: none came */
+	pid_t pid; /* who sent it: the kernel's word to the broker, not the sender's */
+	uid_t uid;
+};
+
+/*
+ * bstream_mailbox_open - opens a mailbox.
+ *
+ * @name: borrowed. @mailboxp: receives a new handle; the caller closes it.
+ * Blocks: for the broker's answer only.
+ * Returns: 0; -EADDRINUSE a mailbox of that name is open; -EDQUOT too many mailboxes; -EINVAL.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_mailbox_open(const char *name, struct bstream_mailbox **mailboxp);
+
+/*
+ * bstream_mailbox_recv - receives the next message. Those of one sender come in the order in which it
+ * sent them. A message whose read end cannot be attached, since its sender took it back, or it was
+ * none, or its stream is over, is passed over as if it had never come.
+ *
+ * @message: filled. It may be what the last recv filled: the reader in it is not closed.
+ * Blocks: while there is none, at most to @deadline.
+ * Returns: 0; -EAGAIN, -ETIMEDOUT none; -EADDRINUSE, -ECONNREFUSED, … the broker went away, and the
+ *          mailbox could not be opened anew: the next call tries again; -EMFILE no descriptor is free,
+ *          -ENOMEM: the message stays; -ESTALE the handle belongs to the parent of this process.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_mailbox_recv(struct bstream_mailbox *mailbox,
+				     struct bstream_message *message, uint64_t deadline);
+
+/*
+ * bstream_mailbox_pollfd - a descriptor that is readable (POLLIN) while a message is there, that is,
+ * whenever bstream_mailbox_recv would not say -EAGAIN. It is also readable when the broker has gone,
+ * and when a message will be passed over: recv then says -EAGAIN, and it is exact again. While the
+ * mailbox could not be opened anew (see there) it is not readable. It stays the same until close.
+ *
+ * Blocks: no, or for the broker's answer where it has to be opened anew.
+ * Returns: the descriptor, the library's, not to be closed or read; -EMFILE, -ENOMEM; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_mailbox_pollfd(struct bstream_mailbox *mailbox);
+
+/*
+ * bstream_mailbox_close - closes a mailbox and frees the handle. Its name is free when it returns.
+ * Messages not received are thrown away; the writers of their streams get -EPIPE. NULL is fine.
+ *
+ * Blocks: for the broker's answer only. Cannot fail. Since: 0.1
+ */
+BSTREAM_API void bstream_mailbox_close(struct bstream_mailbox *mailbox);
+
+/*
+ * bstream_send - sends a message to a mailbox: a note, and with it, perhaps, a read end, which is the
+ * receiver's then, with the chunks in flight.
+ *
+ * @note: borrowed, @len bytes; may be NULL if @len is 0.
+ * @reader: NULL, or a handle that is consumed on success, and stays whole on failure.
+ * Blocks: while the mailbox is full, at most to @deadline.
+ * Returns: 0 the message is queued; -ENOENT nobody is there, or he left meanwhile; -EAGAIN full and
+ *          BSTREAM_DONT_WAIT, or too many descriptors are in flight; -ETIMEDOUT still full; -EMSGSIZE
+ *          @len exceeds BSTREAM_NOTE_MAX; -EINVAL; -EDQUOT too many wait already; -ESTALE the handle
+ *          belongs to the parent of this process. On an error the message is never received.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_send(const char *mailbox, const void *note, size_t len,
+			     struct bstream_reader *reader, uint64_t deadline);
+
+/*
+ * bstream_connect - opens a stream to whoever owns a mailbox: makes a pair and sends the read end.
+ *
+ * @note, @len: as bstream_send. @options: as bstream_pair; may be NULL.
+ * @writerp: receives a new handle; the caller closes it.
+ * Blocks: as bstream_send.
+ * Returns: 0; what bstream_pair and bstream_send return.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_connect(const char *mailbox, const void *note, size_t len,
+				const struct bstream_options *options, uint64_t deadline,
+				struct bstream_writer **writerp);
 
 /* ---- The broker ----------------------------------------------------------------------------- */
 

@@ -59,15 +59,32 @@ static void start(void)
 	bs_fork_page = page;
 }
 
+/* With the lock held, and the page there. */
+static uint64_t stamp_own(void)
+{
+	if (*page == 0)
+		*page = ++last_stamp;
+	return *page;
+}
+
+uint64_t bs_fork_stamp(void)
+{
+	pthread_once(&once, start);
+	if (page == NULL)
+		return 0;
+	pthread_mutex_lock(&lock);
+	uint64_t stamp = stamp_own();
+	pthread_mutex_unlock(&lock);
+	return stamp;
+}
+
 uint64_t bs_fork_enlist(struct bs_hold *hold)
 {
 	pthread_once(&once, start);
 	if (page == NULL)
 		return 0;
 	pthread_mutex_lock(&lock);
-	if (*page == 0)
-		*page = ++last_stamp;
-	uint64_t stamp = *page;
+	uint64_t stamp = stamp_own();
 	hold->prev = NULL;
 	hold->next = holds;
 	if (holds != NULL)

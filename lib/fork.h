@@ -31,6 +31,9 @@ extern const uint64_t *bs_fork_page; /* the running process's stamp; valid once 
 uint64_t bs_fork_enlist(struct bs_hold *hold);
 void bs_fork_delist(struct bs_hold *hold);
 
+/* The stamp for a handle that is no end: what it has to close in a child, link.c has. 0: no memory. */
+uint64_t bs_fork_stamp(void);
+
 static inline bool bs_fork_stale(uint64_t stamp)
 {
 	return *bs_fork_page != stamp;

@@ -3,13 +3,14 @@
  * link.c - owns the list of noted descriptors. Its lock is held over every call that makes or closes
  * one, none of which waits, and over fork: a child sees each either noted or not there.
  *
- * For broker.c and start.c.
+ * For broker.c, start.c and mailbox.c.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,6 +108,17 @@ int bs_link_dir(const char *path)
 
 	link_lock();
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = link_note(fd < 0 ? -errno : fd);
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+int bs_link_epoll(void)
+{
+	int fd;
+
+	link_lock();
+	fd = epoll_create1(EPOLL_CLOEXEC);
 	fd = link_note(fd < 0 ? -errno : fd);
 	pthread_mutex_unlock(&lock);
 	return fd;

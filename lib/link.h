@@ -18,6 +18,9 @@ int bs_link_socket(void);
 /* Open a directory. Likewise. */
 int bs_link_dir(const char *path);
 
+/* An epoll instance. Likewise. */
+int bs_link_epoll(void);
+
 /* bs_packet_recv, not waiting; *fdp is noted too, until bs_link_forget. */
 ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp);
 

@@ -12,7 +12,8 @@ lib_libbstream_la_SOURCES = \
 	lib/spin.c lib/spin.h \
 	lib/fork.c lib/fork.h \
 	lib/open.c lib/open.h \
-	lib/travel.c \
+	lib/travel.c lib/travel.h \
+	lib/mailbox.c lib/send.c \
 	lib/pair.c lib/options.c lib/options.h \
 	lib/name.c lib/wait.c lib/view.c \
 	lib/stat.c lib/stat.h \

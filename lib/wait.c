@@ -143,12 +143,11 @@ int bstream_wait(const char *name, uint32_t what, uint64_t deadline)
 
 	if (!bs_name_ok(name) || what < BSTREAM_WAIT_EXISTS || what > BSTREAM_WAIT_MAILBOX)
 		return -EINVAL;
-	if (what == BSTREAM_WAIT_MAILBOX)
-		return -EOPNOTSUPP;
-	if (what == BSTREAM_WAIT_EXISTS) {
+	if (what == BSTREAM_WAIT_EXISTS || what == BSTREAM_WAIT_MAILBOX) {
 		uint32_t flags = deadline == BSTREAM_DONT_WAIT ? 0 : BS_WANT_WAIT;
+		uint16_t type = what == BSTREAM_WAIT_EXISTS ? BS_REQ_EXISTS : BS_REQ_MAILBOX_EXISTS;
 
-		return bs_broker_ask(BS_REQ_EXISTS, name, flags, deadline, NULL, NULL);
+		return bs_broker_ask(type, name, flags, deadline, NULL, NULL);
 	}
 	int rc = lookout_init(&l, name, deadline);
 	if (rc < 0)

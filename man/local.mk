@@ -11,6 +11,7 @@ man_topics = \
 	man/bstream_create.3.scd \
 	man/bstream_deadline.3.scd \
 	man/bstream_detach.3.scd \
+	man/bstream_mailbox.3.scd \
 	man/bstream_pair.3.scd \
 	man/bstream_read.3.scd \
 	man/bstream_version.3.scd \
@@ -25,10 +26,15 @@ man_links = \
 	man/bstream_broker_use.3 \
 	man/bstream_cancel.3 \
 	man/bstream_commit.3 \
+	man/bstream_connect.3 \
 	man/bstream_drain.3 \
 	man/bstream_eof.3 \
 	man/bstream_layout_version.3 \
 	man/bstream_list.3 \
+	man/bstream_mailbox_close.3 \
+	man/bstream_mailbox_open.3 \
+	man/bstream_mailbox_pollfd.3 \
+	man/bstream_mailbox_recv.3 \
 	man/bstream_open_reader.3 \
 	man/bstream_open_writer.3 \
 	man/bstream_peek.3 \
@@ -43,6 +49,7 @@ man_links = \
 	man/bstream_release.3 \
 	man/bstream_remove.3 \
 	man/bstream_reserve.3 \
+	man/bstream_send.3 \
 	man/bstream_stat.3 \
 	man/bstream_view_close.3 \
 	man/bstream_view_ends.3 \

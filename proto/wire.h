@@ -10,6 +10,12 @@
  * A connection on which OPEN_WRITER or OPEN_READER was answered is closed by the client after it
  * has attached (or given up), so its hang-up tells the broker to look at that stream again.
  *
+ * A mailbox is the connection on which it was opened: it is there until that hangs up. While messages
+ * wait for it there is one BELL in its socket, so that it is readable. Its owner takes the BELL out,
+ * asks for the NEXT message, and finds another BELL behind the reply if there are more. A SEND has
+ * exactly one reply: 0 and the message is queued, or an error and it never will be. WITHDRAW asks for
+ * that reply at once (-ETIMEDOUT: not queued); it may cross it, and has none of its own.
+ *
  * A packet that is no request of this wire is answered with -EPROTO (-EPROTONOSUPPORT: another
  * version), if it has a head with our magic, and costs the connection. The head's first six bytes
  * stay what they are in every version.
@@ -24,10 +30,11 @@
 #include <stdint.h>
 
 #define BS_WIRE_MAGIC	 0x72747362u /* "bstr" */
-#define BS_WIRE_VERSION	 1u
+#define BS_WIRE_VERSION	 2u
 #define BS_WIRE_NAME	 204u /* BSTREAM_NAME_MAX, the NUL, and up to a multiple of 4 */
 #define BS_WIRE_PACKET	 65536u /* bytes in the largest packet */
 #define BS_WIRE_PER_LIST 128u /* streams in one LIST reply, at most */
+#define BS_WIRE_NOTE	 4096u /* bytes in the longest note: BSTREAM_NOTE_MAX */
 
 enum bs_request {
 	BS_REQ_CREATE = 1, /* bs_req_create + 1 fd: the segment, nameless or under a private name */
@@ -42,6 +49,13 @@ enum bs_request {
 	BS_REQ_BROKER, /* bs_wire_head -> bs_reply_broker */
 	BS_REQ_STOP, /* bs_wire_head -> bs_reply, then the broker leaves */
 	BS_REQ_RESTORE, /* bs_req_create + 1 fd: a sealed stream in use, whose broker has gone */
+	BS_REQ_MAILBOX_OPEN, /* bs_req_name -> bs_reply; the connection is the mailbox's from then on */
+	BS_REQ_MAILBOX_EXISTS, /* bs_req_name -> bs_reply, when a mailbox of that name is open */
+	BS_REQ_SEND, /* bs_req_send + 0 or 1 fd: a read end -> bs_reply, when the message is queued */
+	BS_REQ_WITHDRAW, /* bs_wire_head, after a SEND: has it answered, one way or the other */
+	BS_REQ_NEXT, /* bs_wire_head, by a mailbox that heard the bell -> bs_reply_message + 0 or 1 fd */
+	BS_REQ_MAILBOX_CLOSE, /* bs_wire_head -> bs_reply: the name is free, what was queued is gone */
+	BS_REQ_BELL, /* bs_reply, from the broker, unasked: there are messages */
 	BS_REQ_COUNT,
 };
 
@@ -54,13 +68,18 @@ struct bs_wire_head {
 };
 
 /* flags */
-#define BS_WANT_WAIT  0x1u /* wait for the name to exist */
+#define BS_WANT_WAIT  0x1u /* wait for the name to exist; SEND: for room in the mailbox */
 #define BS_WANT_WRITE 0x2u /* LOOK for writing: to sleep in the segment (bstream_wait) */
 
 struct bs_req_name {
 	struct bs_wire_head head;
 	uint32_t flags;
 	char name[BS_WIRE_NAME]; /* NUL-terminated; LIST: "" for the first */
+};
+
+struct bs_req_send {
+	struct bs_req_name to;
+	char note[]; /* the rest of the packet */
 };
 
 struct bs_req_create {
@@ -72,6 +91,15 @@ struct bs_reply {
 	struct bs_wire_head head;
 	int32_t result; /* 0 or a negative errno */
 	uint32_t spare;
+};
+
+struct bs_reply_message {
+	struct bs_wire_head head;
+	int32_t result;
+	uint32_t more; /* not 0: there are others behind it, and a bell follows */
+	int32_t pid; /* who sent it, as the kernel said to the broker */
+	uint32_t uid;
+	char note[]; /* the rest of the packet */
 };
 
 /* bs_wire_stat.reader and .flags; the same numbers as in bstream.h, which the library asserts */
@@ -106,8 +134,10 @@ struct bs_reply_broker {
 	uint32_t uid;
 	uint32_t wire_version, layout_version;
 	uint32_t n_streams, n_clients, max_streams, max_clients;
-	uint32_t spare;
+	uint32_t n_mailboxes;
 	uint64_t bytes, uptime_ns;
+	uint32_t max_mailboxes;
+	uint32_t spare;
 };
 
 static_assert(sizeof(struct bs_wire_head) == 16, "wire");
@@ -117,7 +147,9 @@ static_assert(sizeof(struct bs_reply) == 24, "wire");
 static_assert(sizeof(struct bs_wire_stat) == 320, "wire");
 static_assert(offsetof(struct bs_wire_stat, chunks_written) == 256, "wire");
 static_assert(offsetof(struct bs_reply_list, streams) == 24, "wire");
-static_assert(sizeof(struct bs_reply_broker) == 72, "wire");
+static_assert(sizeof(struct bs_reply_broker) == 80, "wire");
+static_assert(sizeof(struct bs_req_send) == sizeof(struct bs_req_name), "a note follows the name");
+static_assert(sizeof(struct bs_reply_message) == 32, "wire");
 static_assert(sizeof(struct bs_reply_list) + BS_WIRE_PER_LIST * sizeof(struct bs_wire_stat) <=
 		      BS_WIRE_PACKET,
 	      "a list fits a packet");

@@ -46,7 +46,6 @@ START_TEST(what_is_not_true_is_refused_as_the_deadline_says)
 	GIVES(bstream_wait("n", BSTREAM_WAIT_END, bstream_after_ms(-5)), -ETIMEDOUT);
 	GIVES(bstream_wait("n", 0, BSTREAM_FOREVER), -EINVAL);
 	GIVES(bstream_wait("n", 7, BSTREAM_FOREVER), -EINVAL);
-	GIVES(bstream_wait("n", BSTREAM_WAIT_MAILBOX, BSTREAM_FOREVER), -EOPNOTSUPP);
 	GIVES(bstream_remove("n"), 0);
 }
 END_TEST

@@ -21,6 +21,7 @@ c_tests = \
 	tests/check_geometry \
 	tests/check_hint \
 	tests/check_items \
+	tests/check_mailbox \
 	tests/check_name \
 	tests/check_options \
 	tests/check_pair \
@@ -69,6 +70,10 @@ tests_check_items_SOURCES = tests/check_items.c
 tests_check_items_CFLAGS = $(guard_cflags)
 tests_check_items_LDFLAGS = $(guard_ldflags)
 tests_check_items_LDADD = $(guard_libs)
+tests_check_mailbox_SOURCES = tests/check_mailbox.c tests/broker/raw.c tests/broker/raw.h
+tests_check_mailbox_CFLAGS = $(guard_cflags)
+tests_check_mailbox_LDFLAGS = $(guard_ldflags)
+tests_check_mailbox_LDADD = $(guard_libs)
 tests_check_name_SOURCES = tests/check_name.c
 tests_check_name_CFLAGS = $(guard_cflags)
 tests_check_name_LDFLAGS = $(guard_ldflags)

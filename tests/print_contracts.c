@@ -193,6 +193,7 @@ static void wire_numbers(void)
 	NUMBER(BS_WIRE_NAME);
 	NUMBER(BS_WIRE_PACKET);
 	NUMBER(BS_WIRE_PER_LIST);
+	NUMBER(BS_WIRE_NOTE);
 	NUMBER(BS_REQ_CREATE);
 	NUMBER(BS_REQ_OPEN_WRITER);
 	NUMBER(BS_REQ_OPEN_READER);
@@ -205,6 +206,13 @@ static void wire_numbers(void)
 	NUMBER(BS_REQ_BROKER);
 	NUMBER(BS_REQ_STOP);
 	NUMBER(BS_REQ_RESTORE);
+	NUMBER(BS_REQ_MAILBOX_OPEN);
+	NUMBER(BS_REQ_MAILBOX_EXISTS);
+	NUMBER(BS_REQ_SEND);
+	NUMBER(BS_REQ_WITHDRAW);
+	NUMBER(BS_REQ_NEXT);
+	NUMBER(BS_REQ_MAILBOX_CLOSE);
+	NUMBER(BS_REQ_BELL);
 	NUMBER(BS_REQ_COUNT);
 	NUMBER(BS_WANT_WAIT);
 	NUMBER(BS_WANT_WRITE);
@@ -229,6 +237,9 @@ static void wire_requests(void)
 	FIELD(bs_req_name, head);
 	FIELD(bs_req_name, flags);
 	FIELD(bs_req_name, name);
+	SIZE(bs_req_send);
+	FIELD(bs_req_send, to);
+	TAIL(bs_req_send, note);
 	SIZE(bs_req_create);
 	FIELD(bs_req_create, head);
 	FIELD(bs_req_create, name);
@@ -267,6 +278,13 @@ static void wire_replies(void)
 	FIELD(bs_reply, head);
 	FIELD(bs_reply, result);
 	FIELD(bs_reply, spare);
+	SIZE(bs_reply_message);
+	FIELD(bs_reply_message, head);
+	FIELD(bs_reply_message, result);
+	FIELD(bs_reply_message, more);
+	FIELD(bs_reply_message, pid);
+	FIELD(bs_reply_message, uid);
+	TAIL(bs_reply_message, note);
 	SIZE(bs_reply_list);
 	FIELD(bs_reply_list, head);
 	FIELD(bs_reply_list, result);
@@ -283,9 +301,11 @@ static void wire_replies(void)
 	FIELD(bs_reply_broker, n_clients);
 	FIELD(bs_reply_broker, max_streams);
 	FIELD(bs_reply_broker, max_clients);
-	FIELD(bs_reply_broker, spare);
+	FIELD(bs_reply_broker, n_mailboxes);
 	FIELD(bs_reply_broker, bytes);
 	FIELD(bs_reply_broker, uptime_ns);
+	FIELD(bs_reply_broker, max_mailboxes);
+	FIELD(bs_reply_broker, spare);
 }
 
 int main(int argc, char **argv)
