@@ -261,25 +261,14 @@ static int request_wake(struct broker *b, const char *name, unsigned about_mailb
 	return 0;
 }
 
-/* What is about a mailbox may come too late: its owner has gone, or its sender has given up. */
-static bool request_is_late(struct broker *b, struct client *c)
-{
-	if (!(rows[c->question.head.type].rules & ABOUT_MAILBOX))
-		return false;
-	mailbox_check(b, c->question.name);
-	return c->question.head.type == BS_REQ_SEND && client_has_left(c);
-}
-
 static int request_run(struct broker *b, struct client *c, const struct request_packet *p)
 {
 	uint16_t type = c->question.head.type;
 	char made[BS_WIRE_NAME];
 	int r;
 
-	if (request_is_late(b, c)) {
-		client_drop(b, c);
-		return 0;
-	}
+	if (rows[type].rules & ABOUT_MAILBOX)
+		mailbox_check(b, c->question.name);
 	memcpy(made, c->question.name, sizeof(made));
 	c->sent = type == BS_REQ_SEND;
 	r = request_answer(b, c, p);
