@@ -71,6 +71,7 @@ struct bstream_reader {
 	bool peeked;
 
 	uint32_t peeked_len;
+	uint32_t last_class; /* of the last chunk that was not in its slot */
 	const unsigned char *chunk; /* the one found at @head: where it is, and how long */
 	uint32_t capacity;
 	int end; /* 1: not yet; 0 or -ECONNRESET: sticky */

@@ -82,6 +82,7 @@ static inline int slot_take(struct bstream_reader *r)
 		return -EPROTO;
 	r->chunk = bs_segment_bytes(r->g, geo, (uint64_t)(r->slot - r->slots), peer_class);
 	r->peeked_len = peer_len;
+	r->last_class = peer_class;
 	return 1;
 }
 
