@@ -419,6 +419,31 @@ BSTREAM_API int bstream_reader_park(struct bstream_reader *reader);
  */
 BSTREAM_API void bstream_reader_close(struct bstream_reader *reader);
 
+/* ---- Event loops ---------------------------------------------------------------------------- */
+
+/*
+ * bstream_reader_pollfd, bstream_writer_pollfd - a descriptor for poll(2), epoll(7) and event loops:
+ * readable (POLLIN, for writers, too) whenever a read, or a write, would not say -EAGAIN. So it is
+ * at the end of a stream, and when the reader is gone, for good.
+ *
+ * It may also be readable when nothing can be had: another writer was faster, the slot of a dead one
+ * was stepped over, some end was closed (then a few times within a second and a half). The call says
+ * -EAGAIN then, and the descriptor is exact again. It stays readable until a call has said -EAGAIN
+ * (or -ETIMEDOUT), so it works edge-triggered for those who call until then, with BSTREAM_DONT_WAIT.
+ *
+ * The handle's own, the same at each call, not to be closed or read. It goes when the handle does:
+ * closed, parked, detached or sent. Whoever does not ask for one pays nothing for it; it takes three
+ * descriptors and one inotify instance (128 a user by default, fs.inotify.max_user_instances).
+ *
+ * Blocks: no.
+ * Returns: the descriptor; -EMFILE no inotify instance is left for this user, or no descriptor for
+ *          this process; -ENOSPC no inotify watch is left for this user; -ENFILE, -ENOMEM; -ENOSYS
+ *          no /proc; -EACCES not permitted to read the segment anew; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_reader_pollfd(struct bstream_reader *reader);
+BSTREAM_API int bstream_writer_pollfd(struct bstream_writer *writer);
+
 /* ---- Moving ends ---------------------------------------------------------------------------- */
 
 /*

@@ -19,6 +19,7 @@
 /* What holds an end: its description, its mapping, and its place in the list that fork walks. */
 struct bs_hold {
 	struct bs_sight sight; /* the whole segment mapped; own_byte is the end's */
+	struct bs_poll *poll; /* what its owner polls (pollfd.h); NULL: nobody asked */
 	struct bs_hold *next, *prev;
 	char name[BS_NAME_SIZE]; /* "" for a pair */
 	struct bs_header header; /* private copy */

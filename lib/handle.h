@@ -136,6 +136,11 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline);
 #define BS_FENCING_ON  128u
 #define BS_FENCING_OFF 512u
 
+/* room.c, for a handle with a poll descriptor: nothing can be had, as it seems. Asks the kernel and
+ * everybody; then the descriptor is exact: it becomes readable when there is more to say. Returns 1:
+ * there is something, and it is readable now; 0; or the error, likewise readable. */
+int bs_room_poll(struct bstream_writer *w);
+
 /* room.c: the reader may have died without anybody having said so: ask, now and then; and note after
  * @now_at when to come again. */
 int bs_reader_probe(struct bstream_writer *w, uint64_t now_at);
@@ -149,6 +154,9 @@ void bs_room_hand_on(struct bstream_writer *w);
 /* items.c: waiting for a chunk, cold. 0: look again; -EAGAIN, -ETIMEDOUT, -EPROTO; the end is
  * noted in r->end, and then 0 as well. */
 int bs_items_await(struct bstream_reader *r, uint64_t deadline);
+
+/* items.c: as bs_room_poll. */
+int bs_items_poll(struct bstream_reader *r);
 
 /* reader.c: give slot @head back and go on. */
 void bs_reader_advance(struct bstream_reader *r);

@@ -8,6 +8,7 @@
  * died and the slot is passed. Time never decides it (tests/model/claim-and-recover.pml).
  */
 #include "lib/handle.h"
+#include "lib/pollfd.h"
 
 static bool items_there(const struct bstream_reader *r)
 {
@@ -103,11 +104,41 @@ static void writers_ask(struct bstream_reader *r)
 		bs_verdict_wake_watch(&r->hold.sight);
 }
 
-static int items_refuse(struct bstream_reader *r, uint64_t deadline)
+/* Behind hint_raise(): Dekker with items_wake() in writer.c */
+static void items_barrier(struct bstream_reader *r)
 {
-	bs_refuse_note(&r->hold);
+	fence_full();
+	bs_barrier_heavy(r->fences || bs_writers_fence(&r->hold.sight));
+}
+
+int bs_items_poll(struct bstream_reader *r)
+{
+	struct bs_items *items = &r->g->items;
+
+	bs_poll_drain(r->hold.poll, &r->hold);
+	poll_raise(&items->poll);
+	hint_raise(&items->wake_at, r->head + 1);
+	items_barrier(r);
 	writers_ask(r);
 	int rc = items_news(r);
+	if (rc == 0)
+		bs_poll_rest(r->hold.poll);
+	else
+		bs_poll_ring(r->hold.poll);
+	return rc;
+}
+
+static int items_refuse(struct bstream_reader *r, uint64_t deadline)
+{
+	int rc;
+
+	bs_refuse_note(&r->hold);
+	if (r->hold.poll != NULL) {
+		rc = bs_items_poll(r);
+	} else {
+		writers_ask(r);
+		rc = items_news(r);
+	}
 	if (rc != 0)
 		return rc;
 	return deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
@@ -129,10 +160,9 @@ static int items_sleep(struct bstream_reader *r, uint64_t now, uint64_t deadline
 	const struct bs_hint items = bs_hint_items(r->g, &r->hold.sight.geo);
 	uint32_t seen = bs_hint_seen(&items);
 
+	poll_clear(&r->g->items.poll);
 	hint_raise(items.wake_at, r->head + 1);
-	fence_full();
-	/* Dekker with items_wake() in writer.c */
-	bs_barrier_heavy(r->fences || bs_writers_fence(&r->hold.sight));
+	items_barrier(r);
 	int rc = items_news(r);
 	if (rc != 0) {
 		hint_take(items.wake_at); /* nobody else sleeps here: spare the next post */
@@ -163,6 +193,9 @@ int bs_items_await(struct bstream_reader *r, uint64_t deadline)
 	if (slept) {
 		wait_note(r, BS_WAITS_NOT, 0);
 		bs_spin_slept(&r->spin, bs_now() - began);
+		/* The sleep took the poller's flag; a refusal has raised it again. */
+		if (r->hold.poll != NULL && rc != -EAGAIN && rc != -ETIMEDOUT)
+			bs_poll_ring(r->hold.poll);
 	}
 	return rc < 0 ? rc : 0;
 }

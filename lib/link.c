@@ -3,7 +3,7 @@
  * link.c - owns the list of noted descriptors. Its lock is held over every call that makes or closes
  * one, none of which waits, and over fork: a child sees each either noted or not there.
  *
- * For broker.c, start.c and mailbox.c.
+ * For broker.c, start.c, mailbox.c and pollfd.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "lib/link.h"
@@ -108,6 +110,28 @@ int bs_link_dir(const char *path)
 
 	link_lock();
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = link_note(fd < 0 ? -errno : fd);
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+int bs_link_inotify(void)
+{
+	int fd;
+
+	link_lock();
+	fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	fd = link_note(fd < 0 ? -errno : fd);
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+int bs_link_timer(void)
+{
+	int fd;
+
+	link_lock();
+	fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	fd = link_note(fd < 0 ? -errno : fd);
 	pthread_mutex_unlock(&lock);
 	return fd;

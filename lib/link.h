@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link.h - the descriptors with which this process talks to a broker, and fork.
+ * link.h - the descriptors with which this process talks to a broker or polls a stream, and fork.
  *
  * A forked child must keep none of them: the broker would take it for its parent, a lock would
  * outlive its owner, a dead broker's socket would go on listening. So each is noted from birth to
@@ -18,7 +18,10 @@ int bs_link_socket(void);
 /* Open a directory. Likewise. */
 int bs_link_dir(const char *path);
 
-/* An epoll instance. Likewise. */
+/* An inotify instance, a timer of CLOCK_MONOTONIC, an epoll, not blocking: for a poll descriptor.
+ * Likewise. */
+int bs_link_inotify(void);
+int bs_link_timer(void);
 int bs_link_epoll(void);
 
 /* bs_packet_recv, not waiting; *fdp is noted too, until bs_link_forget. */

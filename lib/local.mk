@@ -9,6 +9,7 @@ lib_libbstream_la_SOURCES = \
 	lib/bstream.h lib/handle.h \
 	lib/writer.c lib/room.c \
 	lib/reader.c lib/items.c \
+	lib/pollfd.c lib/pollfd.h \
 	lib/spin.c lib/spin.h \
 	lib/fork.c lib/fork.h \
 	lib/open.c lib/open.h \

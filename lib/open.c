@@ -13,6 +13,7 @@
 
 #include "lib/link.h"
 #include "lib/open.h"
+#include "lib/pollfd.h"
 #include "proto/end.h"
 
 #define PATIENCE_NS BS_MS(5000)
@@ -82,6 +83,7 @@ static int hold_init(struct bs_hold *hold, int fd, uint64_t first, uint64_t n,
 
 static void hold_fini(struct bs_hold *hold)
 {
+	bs_poll_free(hold->poll);
 	bs_fork_delist(hold);
 	bs_segment_unmap(hold->sight.g, hold->sight.geo.size);
 }
@@ -207,6 +209,7 @@ void bstream_writer_close(struct bstream_writer *w)
 		return;
 	if (bs_fork_stale(w->fork_stamp)) { /* the parent's: not our end, and not our mapping */
 		bs_fork_delist(&w->hold);
+		free(w->hold.poll);
 		free(w);
 		return;
 	}
@@ -345,6 +348,7 @@ void bstream_reader_close(struct bstream_reader *r)
 		return;
 	if (bs_fork_stale(r->fork_stamp)) {
 		bs_fork_delist(&r->hold);
+		free(r->hold.poll);
 		free(r);
 		return;
 	}

@@ -23,9 +23,7 @@ static __attribute__((noinline)) void space_fence(struct bstream_reader *r)
 
 static __attribute__((noinline)) void space_post(struct bstream_reader *r)
 {
-	const struct bs_hint space = bs_hint_space(r->g, &r->hold.sight.geo);
-
-	bs_hint_wake(&space);
+	bs_wake_room(&r->hold.sight);
 	if (!r->fencing && r->head - r->woke_at < BS_FENCING_ON) {
 		r->fencing = true;
 		fencing_store(&r->g->head.fencing, true);

@@ -13,6 +13,7 @@
 
 #include "lib/broker.h"
 #include "lib/handle.h"
+#include "lib/pollfd.h"
 #include "proto/end.h"
 
 #define SLICE_ALONE_NS	 BS_MS(250)
@@ -133,11 +134,9 @@ void bs_room_step_back(struct bstream_writer *w)
 
 void bs_room_hand_on(struct bstream_writer *w)
 {
-	const struct bs_hint space = bs_hint_space(w->g, &w->hold.sight.geo);
-
 	if (w->tail + 1 - w->head_seen < w->capacity &&
-	    bs_hint_reached(hint_look(space.wake_at), w->head_seen))
-		bs_hint_wake(&space);
+	    bs_hint_reached(hint_look(&w->g->space.wake_at), w->head_seen))
+		bs_wake_room(&w->hold.sight);
 }
 
 /* Look for a while. True: there may be room, or news. */
@@ -167,12 +166,43 @@ static int room_news(struct bstream_writer *w)
 	return room_check(w);
 }
 
+/* Behind hint_raise(): Dekker with bs_reader_advance() */
+static void space_barrier(struct bstream_writer *w)
+{
+	fence_full();
+	bs_barrier_heavy(w->fences || fencing_look(&w->g->head.fencing));
+}
+
+int bs_room_poll(struct bstream_writer *w)
+{
+	struct bs_space *space = &w->g->space;
+
+	bs_poll_drain(w->hold.poll, &w->hold);
+	poll_raise(&space->poll);
+	hint_raise(&space->wake_at, head_look(w->g) + 1);
+	space_barrier(w);
+	reader_ask(w);
+	int rc = room_news(w);
+	if (rc == 0)
+		bs_poll_rest(w->hold.poll);
+	else
+		bs_poll_ring(w->hold.poll); /* the flag stays up: it may be others' too */
+	return rc;
+}
+
 static int room_refuse(struct bstream_writer *w, uint64_t deadline)
 {
+	int rc;
+
 	bs_refuse_note(&w->hold);
-	reader_ask(w);
-	if (reader_gone(w))
-		return -EPIPE;
+	if (w->hold.poll != NULL) {
+		rc = bs_room_poll(w);
+	} else {
+		reader_ask(w);
+		rc = reader_gone(w) ? -EPIPE : 0;
+	}
+	if (rc != 0)
+		return rc;
 	return deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
 }
 
@@ -193,13 +223,6 @@ static void room_rise(struct bstream_writer *w)
 	/* Reached already: the next to claim and see room passes it on. */
 	if (sleepers_leave(&space->sleepers))
 		hint_raise(&space->wake_at, peer_head != 0 ? peer_head : 1);
-}
-
-/* Behind hint_raise(): Dekker with bs_reader_advance(). */
-static void space_barrier(struct bstream_writer *w)
-{
-	fence_full();
-	bs_barrier_heavy(w->fences || fencing_look(&w->g->head.fencing));
 }
 
 /*

@@ -170,12 +170,10 @@ static __attribute__((noinline)) void items_fence(struct bstream_writer *w, uint
 	fence_full();
 }
 
-/* The reader sleeps: wake it, and learn how often it does. */
+/* The reader sleeps, or polls: wake it, and learn how often it does. */
 static __attribute__((noinline)) void items_post(struct bstream_writer *w, uint64_t count)
 {
-	const struct bs_hint items = bs_hint_items(w->g, &w->hold.sight.geo);
-
-	bs_hint_wake(&items);
+	bs_wake_items(&w->hold.sight);
 	if (!w->fencing && count - w->woke_at < BS_FENCING_ON) {
 		w->fencing = true;
 		fencing_store(&w->line->fencing, true);

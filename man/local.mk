@@ -13,6 +13,7 @@ man_topics = \
 	man/bstream_detach.3.scd \
 	man/bstream_mailbox.3.scd \
 	man/bstream_pair.3.scd \
+	man/bstream_pollfd.3.scd \
 	man/bstream_read.3.scd \
 	man/bstream_version.3.scd \
 	man/bstream_view.3.scd \
@@ -45,6 +46,7 @@ man_links = \
 	man/bstream_reader_recv.3 \
 	man/bstream_reader_send.3 \
 	man/bstream_reader_park.3 \
+	man/bstream_reader_pollfd.3 \
 	man/bstream_reader_stat.3 \
 	man/bstream_release.3 \
 	man/bstream_remove.3 \
@@ -62,6 +64,7 @@ man_links = \
 	man/bstream_writer_close.3 \
 	man/bstream_writer_describe.3 \
 	man/bstream_writer_detach.3 \
+	man/bstream_writer_pollfd.3 \
 	man/bstream_writer_recv.3 \
 	man/bstream_writer_send.3 \
 	man/bstream_writer_stat.3 \

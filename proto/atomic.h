@@ -224,6 +224,26 @@ static inline bool hint_take(_Atomic uint64_t *wake_at)
 	return atomic_exchange_explicit(wake_at, 0, memory_order_seq_cst) != 0;
 }
 
+/* "I poll": before hint_raise(). The fence lies between the two because that may find the flag up and
+ * leave it: then whoever takes it down must find this all the same. */
+static inline void poll_raise(_Atomic uint32_t *poll)
+{
+	atomic_store_explicit(poll, 1, memory_order_relaxed);
+	fence_full();
+}
+
+/* "I sleep, and do not poll": before hint_raise(), by the only one there. */
+static inline void poll_clear(_Atomic uint32_t *poll)
+{
+	atomic_store_explicit(poll, 0, memory_order_relaxed);
+}
+
+/* Behind hint_take(): true for the one who then has to make a file event. */
+static inline bool poll_take(_Atomic uint32_t *poll)
+{
+	return atomic_exchange_explicit(poll, 0, memory_order_seq_cst) != 0;
+}
+
 /*
  * A publisher whose peer sleeps often makes real fences, and says so; then the sleeper need not pay
  * for both. It says so between two looks at hints, never in the middle of one. Set: release, so
@@ -245,6 +265,13 @@ static inline bool fencing_look(_Atomic uint32_t *fencing)
 static inline void sleepers_enter(_Atomic uint32_t *n)
 {
 	atomic_fetch_add_explicit(n, 1, memory_order_seq_cst);
+	fence_full(); /* as in poll_raise() */
+}
+
+/* Behind hint_take(): may somebody be asleep behind the flag? */
+static inline bool sleepers_look(_Atomic uint32_t *n)
+{
+	return atomic_fetch_add_explicit(n, 0, memory_order_seq_cst) != 0;
 }
 
 /* True: others may be asleep. */

@@ -110,12 +110,6 @@ void bs_hint_post(const struct bs_hint *hint)
 		sem_post(hint->sem); /* EOVERFLOW: there are posts enough */
 }
 
-void bs_hint_wake(const struct bs_hint *hint)
-{
-	if (hint_take(hint->wake_at))
-		bs_hint_post(hint);
-}
-
 /* Post in any case: who was woken, or was about to wake, may have died with the flag down, and whoever
  * sleeps behind it would sit out his slice. */
 void bs_hint_rouse(const struct bs_hint *hint)

@@ -3,7 +3,8 @@
  * hint.h - sleeping and waking. A hint only ever means "look again".
  *
  * The sleeper: bs_hint_seen, hint_raise (atomic.h), bs_barrier_heavy, look again, bs_hint_sleep.
- * The publisher: publish, bs_barrier_light, hint_look; if it is up and reached, bs_hint_wake.
+ * The publisher: publish, bs_barrier_light, hint_look; if it is up and reached, bs_wake_items or
+ * bs_wake_room (verdict.h).
  * Either the publisher sees the flag, or the sleeper sees what was published.
  *
  * There are two kinds, and only hint.c knows which does what. Where peers are trusted one sleeps in a
@@ -64,9 +65,6 @@ uint32_t bs_hint_seen(const struct bs_hint *hint);
 /* Sleep until woken, to @until at the latest. A signal, a bad semaphore, a stale post, a word that a
  * peer plays with: returns, the caller looks again. False: @until has passed. */
 bool bs_hint_sleep(const struct bs_hint *hint, uint32_t seen, uint64_t until);
-
-/* Take the flag down and, whoever did, wake one. */
-void bs_hint_wake(const struct bs_hint *hint);
 
 /* Wake one, whether the flag is up or not. */
 void bs_hint_post(const struct bs_hint *hint);

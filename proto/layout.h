@@ -156,7 +156,7 @@ struct bs_writer_line {
  */
 struct bs_items { /* the reader sleeps here for chunks; publishers look */
 	alignas(BS_CACHE_LINE) _Atomic uint64_t wake_at;
-	_Atomic uint32_t poll; /* somebody polls: make a file event too; reserved */
+	_Atomic uint32_t poll; /* the reader polls: a file event, not a post, wakes it */
 	_Atomic uint32_t gen; /* sealed: wake-ups, about; what the sleeper's futex compares */
 	sem_t sem; /* sealed: zeros, and nobody looks */
 };
@@ -164,7 +164,7 @@ struct bs_items { /* the reader sleeps here for chunks; publishers look */
 struct bs_space { /* writers sleep here for room, anybody for what is in @watch; the reader looks */
 	alignas(BS_CACHE_LINE) _Atomic uint64_t wake_at;
 	_Atomic uint64_t watch_at; /* drain, wait: all sleepers wake, by futex on watch_gen */
-	_Atomic uint32_t poll; /* reserved */
+	_Atomic uint32_t poll; /* a writer polls: make a file event too */
 	_Atomic uint32_t watch_gen;
 	sem_t sem;
 	_Atomic uint32_t sleepers; /* for room, about: one who was killed there stays counted */

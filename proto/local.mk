@@ -8,6 +8,7 @@ proto_libbsproto_la_SOURCES = \
 	proto/verdict.c proto/verdict.h \
 	proto/place.c \
 	proto/sight.c \
+	proto/wake.c \
 	proto/hint.c proto/hint.h \
 	proto/packet.c proto/packet.h \
 	proto/meeting.c proto/meeting.h

@@ -13,7 +13,6 @@
 
 #include "proto/atomic.h"
 #include "proto/end.h"
-#include "proto/hint.h"
 #include "proto/verdict.h"
 
 #define SWAP_ROUNDS 1000
@@ -168,22 +167,4 @@ bool bs_verdict_over(const struct bs_sight *s)
 	if (!broken && !read_out)
 		return false;
 	return bs_end_held(s->fd, BS_BYTE_READER, 1 + (uint64_t)s->geo.max_writers) == 0;
-}
-
-void bs_verdict_wake_watch(const struct bs_sight *s)
-{
-	/* Our change is behind us; whoever raised his flag before looks again, whether it is up still
-	 * or was taken down by one who then died. */
-	hint_take(&s->g->space.watch_at);
-	bs_watch_rouse(&s->g->space.watch_gen);
-}
-
-void bs_verdict_wake_all(const struct bs_sight *s)
-{
-	const struct bs_hint items = bs_hint_items(s->g, &s->geo);
-	const struct bs_hint space = bs_hint_space(s->g, &s->geo);
-
-	bs_verdict_wake_watch(s);
-	bs_hint_rouse(&items);
-	bs_hint_rouse(&space);
 }

@@ -93,12 +93,20 @@ void bs_verdict_eof(const struct bs_sight *s);
 /* Is the stream over and its last end gone, so that its name can go? */
 bool bs_verdict_over(const struct bs_sight *s);
 
-/* Wake everybody who sleeps in the segment, so that he looks again; also who sleeps behind a flag that
- * is down, because one who was to wake him died. */
+/* ---- waking: wake.c ---- */
+
+/* Wake everybody who sleeps in the segment or polls, so that he looks again; also who sleeps behind a
+ * flag that is down, because one who was to wake him died. */
 void bs_verdict_wake_all(const struct bs_sight *s);
 
 /* Wake those who wait for a change of who is there (bstream_wait, drain). */
 void bs_verdict_wake_watch(const struct bs_sight *s);
+
+/* The flag of those who wait for chunks, or for room, is reached: take it down and, whoever did, wake
+ * who sleeps or polls behind it. @s->fd: a description opened by path or /proc, not memfd_create's own,
+ * whose doings the kernel does not report. */
+void bs_wake_items(const struct bs_sight *s);
+void bs_wake_room(const struct bs_sight *s);
 
 /* ---- looking: sight.c ---- */
 

@@ -26,6 +26,7 @@ c_tests = \
 	tests/check_options \
 	tests/check_pair \
 	tests/check_place \
+	tests/check_pollfd \
 	tests/check_reader \
 	tests/check_room \
 	tests/check_segment \
@@ -90,6 +91,10 @@ tests_check_place_SOURCES = tests/check_place.c
 tests_check_place_CFLAGS = $(guard_cflags)
 tests_check_place_LDFLAGS = $(guard_ldflags)
 tests_check_place_LDADD = $(guard_libs)
+tests_check_pollfd_SOURCES = tests/check_pollfd.c
+tests_check_pollfd_CFLAGS = $(guard_cflags)
+tests_check_pollfd_LDFLAGS = $(guard_ldflags) -Wl,--wrap=inotify_init1,--wrap=inotify_add_watch
+tests_check_pollfd_LDADD = $(guard_libs)
 tests_check_reader_SOURCES = tests/check_reader.c
 tests_check_reader_CFLAGS = $(guard_cflags)
 tests_check_reader_LDFLAGS = $(guard_ldflags)
