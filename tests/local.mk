@@ -6,6 +6,7 @@ AM_TESTS_ENVIRONMENT = \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
 	BSTREAM_DAEMON='$(abs_top_builddir)/daemon/bstreamd'; export BSTREAM_DAEMON; \
 	BSTREAMCTL='$(abs_top_builddir)/cli/bstreamctl'; export BSTREAMCTL; \
+	BSTREAM_LIBRARY='$(abs_top_builddir)/lib/.libs/libbstream.so.0'; export BSTREAM_LIBRARY; \
 	TSAN_OPTIONS="halt_on_error=1 $$TSAN_OPTIONS"; export TSAN_OPTIONS; \
 	UBSAN_OPTIONS="print_stacktrace=1 $$UBSAN_OPTIONS"; export UBSAN_OPTIONS;
 
@@ -159,6 +160,7 @@ tests_stress_mixes_CFLAGS = $(guard_cflags)
 tests_stress_mixes_LDFLAGS = $(guard_ldflags)
 tests_stress_mixes_LDADD = $(guard_libs)
 
+include tests/python/local.mk
 include tests/lint/local.mk
 include tests/examples/local.mk
 include tests/cli/local.mk

@@ -25,7 +25,7 @@ tree_files() {
 		git -c safe.directory='*' ls-files --cached --others --exclude-standard
 	else
 		find . -type f -not -path './build*' -printf '%P\n' | rows -xE \
-			'(.*/)?([^/]*\.(c|h|cc|in|sh|bash|bats|pml|scd|md|mk|am|ac)|quickstart|check|NEWS|run|install|packages)' |
+			'(.*/)?([^/]*\.(c|h|cc|in|py|sh|bash|bats|pml|scd|md|mk|am|ac)|quickstart|check|NEWS|run|install|packages)' |
 			grep -vxE '(.*/)?(config\.h(\.in)?|Makefile\.in)'
 	fi | sort | while read -r file; do
 		[ -f "$file" ] || continue

@@ -1,0 +1,609 @@
+# SPDX-License-Identifier: MIT
+"""The two ends of a stream: Writer and Reader.
+
+One thread at a time is in an end, and that does not rest on the caller's good will: an operation
+takes the handle out of `_h`, and puts it back when it is done. Who finds None there gets
+RuntimeError (another thread is in the end, or this one's signal handler came in between) or
+ValueError (it is closed). Taking is a load and a store with no point in between at which
+the interpreter changes threads or runs signal handlers; that is so in every CPython with a GIL.
+
+What does not wait is called with the GIL held; only when the library says EAGAIN is it called again
+with the GIL given up, and in the main thread in slices, for the sake of Ctrl-C (see _deadline.py).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import select
+import socket
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Callable, Iterator, Optional, Union
+
+from . import _deadline
+from ._lend import Hold, Lender, warn_forgotten
+from ._library import now, patient
+from ._stat import Stat, c_stat, stat_of
+from .errors import ChunkSizeError, failure, reset
+
+_AGAIN = -errno.EAGAIN
+_BIG = 65536  # bytes; the GIL is given up to copy more
+
+_peek = now.peek
+_release = now.release
+_read = now.read
+_write = now.write
+_reserve = now.reserve
+_commit = now.commit
+
+Buffer = Any  # bytes, bytearray, memoryview, array, numpy.ndarray, …
+Socket = Union[socket.socket, int]
+
+
+def name_of(name: Union[str, bytes]) -> bytes:
+    """A name for the library, which says EINVAL to what no name can be."""
+    encoded = os.fsencode(name)
+    if b"\0" in encoded:
+        raise failure(-errno.EINVAL, str(name))
+    return encoded
+
+
+class Handles:
+    """Memory for out-parameters: two words, and where they are."""
+
+    __slots__ = ("words", "first", "second")
+
+    def __init__(self) -> None:
+        self.words = (ctypes.c_uint64 * 2)()
+        self.first = ctypes.addressof(self.words)
+        self.second = self.first + 8
+
+
+def _socket_wait(sock: Socket, events: int) -> int:
+    """Wait as the socket would, but so that signals are heard. Its descriptor."""
+    fd = sock if isinstance(sock, int) else sock.fileno()
+    timeout: Optional[float] = None
+    if not isinstance(sock, int):
+        timeout = sock.gettimeout()
+    elif not os.get_blocking(fd):
+        timeout = 0
+    if timeout == 0:
+        return fd  # the call itself says EAGAIN
+    poll = select.poll()
+    poll.register(fd, events)
+    if not poll.poll(None if timeout is None else timeout * 1000):
+        raise failure(-errno.ETIMEDOUT)
+    return fd
+
+
+class _End:
+    """What both ends share."""
+
+    __slots__ = ("_h", "_hold", "_lender", "_out", "_words", "_at", "_at2", "__weakref__")
+
+    _kind: str  # of the C functions: "reader" or "writer"
+
+    def __init__(self, name: Union[str, bytes], timeout: Optional[float] = None) -> None:
+        self._h: Optional[int] = None
+        self._hold: Optional[Hold] = None
+        out = Handles()
+        rc = _deadline.until(
+            _deadline.at(timeout),
+            getattr(patient, "open_" + self._kind),
+            name_of(name),
+            behind=(out.first,),
+        )
+        if rc < 0:
+            raise failure(rc, os.fsdecode(name))
+        self._settle(out.words[0])
+
+    def _settle(self, address: int) -> None:
+        self._hold = Hold(address, self._died)
+        self._lender = Lender(self._hold, readonly=self._kind == "reader")
+        self._out = out = Handles()
+        self._words, self._at, self._at2 = out.words, out.first, out.second
+        self._h = address
+
+    @classmethod
+    def _of(cls, address: int) -> Any:
+        """The end of a C handle, which is the end's from here on."""
+        end = cls.__new__(cls)
+        end._settle(address)
+        return end
+
+    @staticmethod
+    def _died(address: int) -> None:
+        """Frees a handle that nobody closed."""
+        raise NotImplementedError
+
+    # ---- the handle, taken and given back ----
+
+    def _refusal(self) -> Exception:
+        kind = type(self).__name__
+        if self._hold is None or not self._hold.address:
+            return ValueError(f"operation on a closed {kind}")
+        return RuntimeError(f"this {kind} is in use: by another thread, or below a signal handler")
+
+    def _take(self) -> int:
+        h = self._h
+        if h is None:
+            raise self._refusal()
+        self._h = None
+        return h
+
+    def _give(self, call: Callable[[int], int]) -> int:
+        """call(handle), which consumes the handle unless it fails. What it returned."""
+        h: Optional[int] = self._take()
+        hold = self._hold
+        assert hold is not None
+        try:
+            self._lender.revoke()
+            rc = call(hold.address)
+            if rc >= 0:
+                hold.take()
+                h = None
+                self._gone()
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+        return rc
+
+    def _gone(self) -> None:
+        self._hold = None
+        self._lender.drop()
+
+    def _let_go(self) -> None:
+        """Closes as somebody who died would: at once, or when the last memoryview has gone."""
+        if self.closed:
+            return
+        self._take()
+        hold = self._hold
+        assert hold is not None
+        try:
+            self._lender.revoke()
+        except BufferError:
+            self._gone()
+            return
+        self._gone()
+        self._died(hold.take())
+
+    def _wait(self, h: int, timeout: Optional[float], call: Callable[..., int], *args: Any) -> int:
+        """call(h, *args, deadline), the GIL given up."""
+        return _deadline.until(_deadline.at(timeout), call, h, *args)
+
+    # ---- what the user sees ----
+
+    @property
+    def closed(self) -> bool:
+        """Whether the end was closed, or moved away."""
+        return self._hold is None
+
+    def stat(self) -> Stat:
+        """The state of the stream behind this end."""
+        stat = c_stat()
+        h = self._take()
+        try:
+            rc = getattr(now, self._kind + "_stat")(h, ctypes.byref(stat))
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+        return stat_of(stat)
+
+    def detach(self) -> int:
+        """Turns the end into one descriptor, to be handed to another process, which makes it an
+        end again with attach(). It is close-on-exec: os.set_inheritable() lets it through an exec.
+        Closing its last copy without attaching counts as a death."""
+        return self._give(getattr(patient, self._kind + "_detach"))
+
+    def send(self, sock: Socket) -> None:
+        """Sends the end over a Unix socket, to whoever calls recv() there. Waits as the socket does."""
+        fd = _socket_wait(sock, select.POLLOUT)
+        call = getattr(patient, self._kind + "_send")
+        self._give(lambda h: int(call(fd, h)))
+
+    @classmethod
+    def _attached(cls, fd: int) -> Any:
+        out = Handles()
+        rc = getattr(patient, cls._kind + "_attach")(fd, out.first)
+        if rc < 0:
+            raise failure(rc)
+        return cls._of(out.words[0])
+
+    @classmethod
+    def _received(cls, sock: Socket) -> Any:
+        out = Handles()
+        rc = getattr(patient, cls._kind + "_recv")(_socket_wait(sock, select.POLLIN), out.first)
+        if rc < 0:
+            raise reset(-rc)
+        return cls._of(out.words[0])
+
+    def __repr__(self) -> str:
+        """As bstream_writer_describe: "Writer(name, 3/16 chunks, open)"."""
+        kind = type(self).__name__
+        h = self._h
+        if h is None:
+            return f"{kind}({'closed' if self.closed else 'in use'})"
+        text = ctypes.create_string_buffer(512)
+        getattr(now, self._kind + "_describe")(h, text, len(text))
+        return kind + text.value.decode("utf-8", "replace")[len("bstream_" + self._kind) :]
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {type(self).__name__} cannot be pickled: move it by detach() or send()")
+
+    def __del__(self) -> None:
+        warn_forgotten(self, getattr(self, "_hold", None))
+
+
+class Writer(_End):
+    """A write end: `Writer("logs")` opens it by name, and waits for the name to exist.
+
+    A `with` block closes it; but when an exception ends the block, or when the Writer is forgotten
+    without close(), the stream ends as if the process had died: its reader gets WriterDiedError
+    behind the last chunk, and takes a part for no whole.
+    """
+
+    __slots__ = ("_reserved",)
+
+    _kind = "writer"
+
+    def _settle(self, address: int) -> None:
+        super()._settle(address)
+        self._reserved: Optional[int] = None  # bytes
+
+    @staticmethod
+    def _died(address: int) -> None:
+        """An end that is one descriptor, closed: that is what a death looks like."""
+        now.cancel(address)
+        fd = patient.writer_detach(address)
+        if fd >= 0:
+            os.close(fd)
+        else:  # a forked child's copy: nothing but memory
+            now.writer_close(address)
+
+    @classmethod
+    def attach(cls, fd: int) -> Writer:
+        """The write end that detach() made `fd` of. It owns `fd` unless this fails."""
+        writer: Writer = cls._attached(fd)
+        return writer
+
+    @classmethod
+    def recv(cls, sock: Socket) -> Writer:
+        """Receives a write end from a Unix socket. Waits as the socket does."""
+        writer: Writer = cls._received(sock)
+        return writer
+
+    def write(self, data: Buffer, timeout: Optional[float] = None) -> int:
+        """Writes one chunk, whole or not at all; any contiguous buffer will do. Its size."""
+        if type(data) is not bytes:
+            return self._write_buffer(data, timeout)
+        size = len(data)
+        h = self._h
+        if h is None:
+            raise self._refusal()
+        self._h = None
+        try:
+            rc = _AGAIN if size > _BIG else _write(h, data, size, 0)
+            if rc == _AGAIN and (timeout != 0 or size > _BIG):
+                rc = self._wait(h, timeout, patient.write, data, size)
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+        return size
+
+    def writev(self, parts: Any, timeout: Optional[float] = None) -> int:
+        """Writes one chunk that is the concatenation of several buffers. Its size."""
+        views = [memoryview(part) for part in parts]
+        size = sum(view.nbytes for view in views)
+        span = self.reserve(size, timeout)
+        try:
+            at = 0
+            for view in views:
+                if view.nbytes:
+                    span[at : at + view.nbytes] = view.cast("B")
+                    at += view.nbytes
+        except BaseException:
+            self.cancel()
+            raise
+        self.commit()
+        return size
+
+    def _write_buffer(self, data: Buffer, timeout: Optional[float]) -> int:
+        view = memoryview(data)
+        if not view.c_contiguous:
+            return self.write(view.tobytes(), timeout)
+        return self.writev((view,), timeout)
+
+    def reserve(self, size: int, timeout: Optional[float] = None) -> memoryview:
+        """The next chunk's memory, `size` bytes of any content, to be written in place. commit()
+        or cancel() ends it, and the memoryview with it: if a slice, a cast or an array made of it is
+        still there, they raise BufferError and change nothing. Later chunks of other writers wait
+        behind it meanwhile."""
+        h = self._h
+        if h is None:
+            raise self._refusal()
+        self._h = None
+        try:
+            rc = _reserve(h, size, self._at, 0)
+            if rc == _AGAIN and timeout != 0:
+                rc = self._wait_reserve(h, size, timeout)
+            if rc == 0:
+                self._reserved = size
+                return self._lender.lend(self._words[0], size)
+        finally:
+            self._h = h
+        raise failure(rc)
+
+    def _wait_reserve(self, h: int, size: int, timeout: Optional[float]) -> int:
+        return _deadline.until(
+            _deadline.at(timeout), lambda end: int(patient.reserve(h, size, self._at, end))
+        )
+
+    def commit(self, size: Optional[int] = None) -> None:
+        """Makes the first `size` bytes of the reservation (all of it by default) a chunk."""
+        h = self._h
+        if h is None:
+            raise self._refusal()
+        self._h = None
+        try:
+            self._lender.revoke()
+            if size is None:
+                size = self._reserved or 0
+            rc = _commit(h, size)
+            if rc == 0 or rc == -errno.EPIPE:
+                self._reserved = None
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+
+    def cancel(self) -> None:
+        """Gives up the reservation: nothing of it is ever read. Without one it does nothing."""
+        h = self._take()
+        try:
+            self._lender.revoke()
+            now.cancel(h)
+            self._reserved = None
+        finally:
+            self._h = h
+
+    @contextmanager
+    def reserving(self, size: int, timeout: Optional[float] = None) -> Iterator[memoryview]:
+        """`with writer.reserving(4096) as span:` commits all of it when the block ends, unless the
+        block did commit(n) or cancel() itself; an exception cancels."""
+        span = self.reserve(size, timeout)
+        try:
+            yield span
+        except BaseException:
+            if self._reserved is not None:
+                try:
+                    self.cancel()
+                except BufferError:  # the traceback holds a slice: close() or abort() cancels
+                    pass
+            raise
+        if self._reserved is not None:
+            self.commit()
+
+    def clone(self) -> Writer:
+        """Another write end of the same stream: for another thread."""
+        out = Handles()
+        h = self._take()
+        try:
+            rc = patient.writer_clone(h, out.first)
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+        clone: Writer = Writer._of(out.words[0])
+        return clone
+
+    def drain(self, timeout: Optional[float] = None) -> None:
+        """Waits until the reader has released every chunk written before, by whichever writer."""
+        h = self._take()
+        try:
+            rc = self._wait(h, timeout, patient.drain)
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+
+    def close(self) -> None:
+        """Closes the write end; a reservation is cancelled. When it was the last, the stream ends
+        behind its last chunk. Again is fine."""
+        if not self.closed:
+            self._give(lambda h: now.writer_close(h) or 0)
+
+    def abort(self) -> None:
+        """Leaves the stream as if this process had died: the reader gets every chunk written, and
+        then WriterDiedError. Never fails; done already when the Writer is closed."""
+        self._let_go()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class Reader(_End):
+    """The read end: `Reader("logs")` opens it by name, and waits for the name to exist.
+
+    `for chunk in reader` gives each chunk as bytes, to the end of the stream; if a writer died
+    without closing, WriterDiedError comes behind the last chunk. views() does so without a copy.
+    """
+
+    __slots__ = ("_buffer",)
+
+    _kind = "reader"
+
+    def _settle(self, address: int) -> None:
+        super()._settle(address)
+        self._buffer: Any = None
+
+    @staticmethod
+    def _died(address: int) -> None:
+        now.reader_close(address)
+
+    @classmethod
+    def attach(cls, fd: int) -> Reader:
+        """The read end that detach() made `fd` of. It owns `fd` unless this fails."""
+        reader: Reader = cls._attached(fd)
+        return reader
+
+    @classmethod
+    def recv(cls, sock: Socket) -> Reader:
+        """Receives a read end from a Unix socket. Waits as the socket does."""
+        reader: Reader = cls._received(sock)
+        return reader
+
+    def _read_at(self, h: int, at: int, size: int, timeout: Optional[float]) -> int:
+        """What bstream_read says; the chunk's size is in the first word."""
+        rc: int = _AGAIN if size > _BIG else _read(h, at, size, self._at, 0)
+        if rc == _AGAIN and (timeout != 0 or size > _BIG):
+            rc = self._wait(h, timeout, patient.read, at, size, self._at)
+        return rc
+
+    def read(self, timeout: Optional[float] = None) -> Optional[bytes]:
+        """The next chunk; None at the end of the stream. (b"" is an empty chunk.)"""
+        h = self._h
+        if h is None:
+            raise self._refusal()
+        self._h = None
+        try:
+            if self._lender.spot is not None:
+                self._lender.revoke()
+            buffer = self._buffer
+            if buffer is None:
+                buffer = self._buffer = ctypes.create_string_buffer(_BIG)
+            rc = self._read_at(h, ctypes.addressof(buffer), len(buffer), timeout)
+            while rc == -errno.EMSGSIZE:
+                buffer = self._buffer = ctypes.create_string_buffer(self._words[0])
+                rc = self._read_at(h, ctypes.addressof(buffer), len(buffer), timeout)
+            if rc == 1:
+                return ctypes.string_at(buffer, self._words[0])
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+        return None
+
+    def readinto(self, buffer: Buffer, timeout: Optional[float] = None) -> Optional[int]:
+        """Reads the next chunk into a writable buffer. Its size; None at the end. A chunk that is
+        larger than the buffer stays: ChunkSizeError, whose `needed` is its size."""
+        with memoryview(buffer) as view:
+            size = view.nbytes
+            array = (ctypes.c_char * size).from_buffer(buffer)
+        h = self._take()
+        try:
+            if self._lender.spot is not None:
+                self._lender.revoke()
+            rc = self._read_at(h, ctypes.addressof(array), size, timeout)
+        finally:
+            self._h = h
+            del array
+        if rc == -errno.EMSGSIZE:
+            error = failure(rc)
+            assert isinstance(error, ChunkSizeError)
+            error.needed = self._words[0]
+            raise error
+        if rc < 0:
+            raise failure(rc)
+        return self._words[0] if rc == 1 else None
+
+    def peek(self, timeout: Optional[float] = None) -> Optional[memoryview]:
+        """The next chunk in place, read-only; None at the end of the stream. release() gives it
+        back, and the memoryview ends with it. Until then the chunk comes again at the next peek() or
+        read(), also for whoever has the read end by then."""
+        h = self._h
+        if h is None:
+            raise self._refusal()
+        self._h = None
+        try:
+            lender = self._lender
+            if lender.spot is not None:
+                lender.revoke()
+            rc = _peek(h, self._at, self._at2, 0)
+            if rc == _AGAIN and timeout != 0:
+                rc = self._wait(h, timeout, patient.peek, self._at, self._at2)
+            if rc == 1:
+                words = self._words
+                return lender.lend(words[0], words[1])
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+        return None
+
+    def release(self) -> None:
+        """Gives the peeked chunk back to the writers. If a slice, a cast or an array made of its
+        memoryview is still there: BufferError, and the chunk stays."""
+        h = self._h
+        if h is None:
+            raise self._refusal()
+        self._h = None
+        try:
+            self._lender.revoke()
+            rc = _release(h)
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+
+    def views(self, timeout: Optional[float] = None) -> Iterator[memoryview]:
+        """Each chunk in place, as peek() and release() give it: a memoryview is good until the loop
+        goes on to the next. A loop that is left by break or by an exception leaves its chunk to be
+        read again, unless it calls release() first. `timeout` is for each chunk."""
+        while True:
+            view = self.peek(timeout)
+            if view is None:
+                return
+            yield view
+            if self._lender.view is view:
+                del view
+                self.release()
+
+    def park(self) -> None:
+        """Gives the read end of a named stream back to its name, where the next Reader finds it,
+        with every chunk not yet released."""
+        self._give(patient.reader_park)
+
+    def close(self) -> None:
+        """Closes the read end; writers get BrokenPipeError, but for a stream with keep="reader",
+        whose read end goes back to its name. Again is fine."""
+        if not self.closed:
+            self._give(lambda h: now.reader_close(h) or 0)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self.read()
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._let_go()

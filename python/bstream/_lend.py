@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Lends memory of a segment as memoryviews, and knows when the last of them has gone.
+
+A slice or a cast of a memoryview lives on when the view itself is released, so that it is not enough
+to release what was handed out. What is lent is therefore a chain:
+
+    user's views  ->  .base  ->  ctypes array  ->  Hold
+
+`base` is a memoryview that nobody outside sees. Each loan asks it for its buffer anew, through a
+PickleBuffer (a memoryview of a memoryview would share its buffer, and not count). The loan and all
+that is cut from it hold one reference to `base`, until the last of them is released: its reference
+count tells. The array at the end keeps the Hold, and with it the mapping, so that not even an end
+that was forgotten with a view still around is unmapped under it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import warnings
+import weakref
+from pickle import PickleBuffer
+from sys import getrefcount
+from typing import Any, Callable, Optional
+
+_SPOTS_MAX = 4096  # spots remembered; beyond that they are made anew
+
+
+class Hold:
+    """Owns a C handle, from the call that made it to the one that frees it. If it is forgotten
+    before, `died` frees it: for a writer as a death, which is no clean end."""
+
+    __slots__ = ("address", "died", "pid", "__weakref__")
+
+    def __init__(self, address: int, died: Callable[[int], None]) -> None:
+        self.address = address
+        self.died = died
+        self.pid = os.getpid()
+
+    def take(self) -> int:
+        """The handle, which is the caller's now."""
+        address, self.address = self.address, 0
+        return address
+
+    def __del__(self) -> None:
+        address = self.take()
+        if address:
+            self.died(address)
+
+
+class Spot:
+    """A place in the segment from which memory was lent, and its `base`."""
+
+    __slots__ = ("base", "buffer", "size", "idle")
+
+    def __init__(self, hold: Hold, address: int, size: int, readonly: bool) -> None:
+        size = max(size, 1)  # an array of nothing cannot be cast
+        array: Any = (ctypes.c_ubyte * size).from_address(address)
+        array.hold = hold
+        base = memoryview(array).cast("B")
+        self.base = base.toreadonly() if readonly else base
+        self.buffer = PickleBuffer(self.base)
+        self.size = size
+        del base
+        self.idle = getrefcount(self.base)  # while nothing is lent
+
+
+class Lender:
+    """Lends one piece of memory at a time."""
+
+    __slots__ = ("_hold", "_readonly", "_spots", "spot", "view", "__weakref__")
+
+    def __init__(self, hold: Hold, readonly: bool) -> None:
+        self._hold: Optional[Hold] = hold
+        self._readonly = readonly
+        self._spots: dict[int, Spot] = {}
+        self.spot: Optional[Spot] = None  # where it was lent from, until nobody has it
+        self.view: Optional[memoryview] = None  # what is lent now
+        _lenders.add(self)
+
+    def lend(self, address: int, size: int) -> memoryview:
+        spot = self._spots.get(address)
+        if spot is None or spot.size < size:
+            spot = self._remember(address, size)
+        self.spot = spot
+        view = memoryview(spot.buffer)
+        if size != spot.size:
+            view = view[:size]
+        self.view = view
+        return view
+
+    def _remember(self, address: int, size: int) -> Spot:
+        assert self._hold is not None
+        if len(self._spots) >= _SPOTS_MAX:
+            self._spots.clear()
+        spot = self._spots[address] = Spot(self._hold, address, size, self._readonly)
+        return spot
+
+    def revoke(self) -> None:
+        """Nobody has the memory after this, or BufferError."""
+        view, spot = self.view, self.spot
+        if view is not None:
+            view.release()  # BufferError, if an array or the like was made of it
+            self.view = view = None
+        if spot is not None:
+            if getrefcount(spot.base) != spot.idle:
+                raise BufferError("a slice of the chunk's memoryview still exists")
+            self.spot = None
+
+    def drop(self) -> None:
+        """The end is over. What is still lent keeps the Hold, and so the memory, by itself."""
+        self._hold = None
+        self._spots = {}
+        self.spot = self.view = None
+
+    def after_fork(self) -> None:
+        """The mapping is not there in this child. What cannot be revoked reads zeros."""
+        try:
+            self.revoke()
+        except BufferError:
+            spot = self.spot
+            if spot is not None:
+                array: Any = spot.base.obj
+                _fill(ctypes.addressof(array), spot.size)
+
+
+_lenders: "weakref.WeakSet[Lender]" = weakref.WeakSet()
+
+
+def _fill(address: int, size: int) -> None:
+    """Memory of this process's own where its parent had a segment mapped."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_int64]
+    start = address & -mmap.PAGESIZE
+    end = (address + size + mmap.PAGESIZE - 1) & -mmap.PAGESIZE
+    fixed_noreplace = 0x100000
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | fixed_noreplace
+    libc.mmap(start, end - start, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+
+
+def after_fork() -> None:
+    for lender in list(_lenders):
+        lender.after_fork()
+
+
+def warn_forgotten(end: object, hold: Optional[Hold]) -> None:
+    """For __del__ of ends: nobody closed it."""
+    if hold is not None and hold.address and hold.pid == os.getpid():
+        warnings.warn(f"unclosed {end!r}", ResourceWarning, stacklevel=2, source=end)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Chunks a second between Python and C, against C and C, rounds in turns; prints, asserts nothing.
+
+Usage: speed.py [SIZE [COUNT [ROUNDS]]], in the build tree. The figures mean something when the machine has
+nothing else to do and there are many chunks: speed.py 4096 300000 7.
+"""
+
+import os
+import statistics
+import sys
+import time
+
+import guard
+from guard import bstream
+
+SIZE, COUNT, ROUNDS = (int(given) for given in (sys.argv[1:] + ["4096", "20000", "3"][len(sys.argv) - 1 :]))
+
+
+def pin(cpu):
+    cpus = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cpus[cpu % len(cpus)]})
+
+
+class Round:
+    """One process on CPU 0 and one on CPU 1, and how long the chunks take."""
+
+    def __init__(self, case):
+        self.case = case
+        self.name = "speed"
+        bstream.create(self.name)
+
+    def c(self, cpu, *arguments):
+        return self.case.peer(*arguments, preexec_fn=lambda: pin(cpu))
+
+    def rate(self, said):
+        count, _, how, ns = said.split()
+        assert (int(count), how) == (COUNT, "closed"), said
+        return COUNT / int(ns) * 1e3
+
+    def c_to_c(self):
+        reader = self.c(1, "read", "name:" + self.name)
+        self.c(0, "write", "name:" + self.name, COUNT, SIZE)
+        return self.rate(self.case.said(reader))
+
+    def python_to_c(self):
+        reader = self.c(1, "read", "name:" + self.name)
+        chunks = [bytearray(guard.chunk(number, SIZE)) for number in range(256)]
+        with bstream.Writer(self.name) as writer:
+            for number in range(COUNT):
+                chunk = chunks[number & 255]
+                chunk[:8] = number.to_bytes(8, "little")
+                writer.reserve(SIZE)[:] = chunk
+                writer.commit()
+        return self.rate(self.case.said(reader))
+
+    def write_to_c(self):
+        reader = self.c(1, "read", "name:" + self.name)
+        fill = [bytes([number]) * (SIZE - 8) for number in range(256)]
+        with bstream.Writer(self.name) as writer:
+            for number in range(COUNT):
+                writer.write(number.to_bytes(8, "little") + fill[number & 255])
+        return self.rate(self.case.said(reader))
+
+    def c_to_python(self):
+        self.c(0, "write", "name:" + self.name, COUNT, SIZE)
+        return self._timed(lambda reader: reader.views())
+
+    def c_to_read(self):
+        self.c(0, "write", "name:" + self.name, COUNT, SIZE)
+        return self._timed(iter)
+
+    def _timed(self, chunks):
+        expected = [bytearray(guard.chunk(number, SIZE)) for number in range(256)]
+        number = start = 0
+        with bstream.Reader(self.name) as reader:
+            for chunk in chunks(reader):
+                if not number:
+                    start = time.monotonic_ns()
+                like = expected[number & 255]
+                like[:8] = number.to_bytes(8, "little")
+                assert like == chunk
+                number += 1
+            ns = time.monotonic_ns() - start
+        return self.rate(f"{number} 0 closed {ns}")
+
+
+WAYS = [
+    ("C to C", Round.c_to_c, None),
+    ("Python to C, reserve and commit", Round.python_to_c, 0),
+    ("Python to C, write", Round.write_to_c, 0),
+    ("C to Python, views", Round.c_to_python, 1),
+    ("C to Python, read", Round.c_to_read, 1),
+]
+
+
+class Speed(guard.Case):
+    def test_print(self):
+        everywhere = os.sched_getaffinity(0)
+        rates = {name: [] for name, _, _ in WAYS}
+        for _ in range(ROUNDS):
+            for name, way, cpu in WAYS:
+                measured = Round(self)
+                if cpu is not None:
+                    pin(cpu)
+                rates[name].append(way(measured))
+                os.sched_setaffinity(0, everywhere)
+                for child in self.children:
+                    child.wait()
+        print(f"# {COUNT} chunks of {SIZE} bytes, {ROUNDS} rounds in turns: million chunks a second")
+        base = statistics.median(rates["C to C"])
+        for name, _, _ in WAYS:
+            median, low, high = statistics.median(rates[name]), min(rates[name]), max(rates[name])
+            print(f"# {name:34} {median:6.3f}  ({low:.3f} to {high:.3f})  {median / base:4.2f} of C")
+
+
+if __name__ == "__main__":
+    guard.main()
