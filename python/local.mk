@@ -8,8 +8,10 @@ python_sources = \
 	python/bstream/_ends.py \
 	python/bstream/_lend.py \
 	python/bstream/_library.py \
+	python/bstream/_mailbox.py \
 	python/bstream/_names.py \
 	python/bstream/_stat.py \
+	python/bstream/aio.py \
 	python/bstream/errors.py
 dist_doc_DATA += doc/python.md
 EXTRA_DIST += $(python_sources) python/bstream/py.typed python/bstream/_where.py.in

@@ -17,7 +17,8 @@ the reader. A reader learns at the end whether every writer closed, or one died 
 Timeouts are in seconds; None waits for ever, 0 does not wait (BlockingIOError). Ctrl-C ends a wait.
 Failed calls raise OSError with the library's errno, of the classes in bstream.errors. An end is used
 by one thread at a time: clone() a Writer for each. A forked child does not get its parent's ends
-(StaleError there): give it one by detach() and attach(), or by send() and recv().
+(StaleError there): give it one by detach() and attach(), or by send() and recv(). For asyncio there is
+bstream.aio.
 
 This module needs the shared library libbstream.so.0; BSTREAM_LIBRARY names another file. The manual
 is doc/python.md, and bstream(7).
@@ -27,6 +28,7 @@ import os as _os
 
 from . import _deadline, _lend, _library
 from ._ends import Reader, Writer
+from ._mailbox import Mailbox, Message, connect, send
 from ._names import (
     broker_start,
     broker_stat,
@@ -58,6 +60,8 @@ __all__ = [
     "ChunkSizeError",
     "End",
     "EndedError",
+    "Mailbox",
+    "Message",
     "ProtocolError",
     "Reader",
     "StaleError",
@@ -68,6 +72,7 @@ __all__ = [
     "broker_stat",
     "broker_stop",
     "broker_use",
+    "connect",
     "create",
     "ends",
     "eof",
@@ -75,6 +80,7 @@ __all__ = [
     "open",
     "pair",
     "remove",
+    "send",
     "stat",
     "version",
     "wait",

@@ -20,7 +20,7 @@ import select
 import socket
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Callable, Iterator, Optional, Union
+from typing import Any, AsyncIterator, Callable, Iterator, Optional, Union
 
 from . import _deadline
 from ._lend import Hold, Lender, warn_forgotten
@@ -192,6 +192,19 @@ class _End:
         if rc < 0:
             raise failure(rc)
         return stat_of(stat)
+
+    def fileno(self) -> int:
+        """A descriptor for select, selectors and asyncio: readable (of a Writer, too) whenever a read
+        or a write would not raise BlockingIOError. It may be readable when nothing can be had: try with
+        timeout=0. The end's own: neither to be closed nor read."""
+        h = self._take()
+        try:
+            rc: int = getattr(patient, self._kind + "_pollfd")(h)
+        finally:
+            self._h = h
+        if rc < 0:
+            raise failure(rc)
+        return rc
 
     def detach(self) -> int:
         """Turns the end into one descriptor, to be handed to another process, which makes it an
@@ -546,6 +559,11 @@ class Reader(_End):
             raise failure(rc)
         return None
 
+    @property
+    def lent(self) -> Optional[memoryview]:
+        """What peek() gave last, until it is given back."""
+        return self._lender.view
+
     def release(self) -> None:
         """Gives the peeked chunk back to the writers. If a slice, a cast or an array made of its
         memoryview is still there: BufferError, and the chunk stays."""
@@ -570,7 +588,7 @@ class Reader(_End):
             if view is None:
                 return
             yield view
-            if self._lender.view is view:
+            if self.lent is view:
                 del view
                 self.release()
 
@@ -587,6 +605,11 @@ class Reader(_End):
 
     def __iter__(self) -> Iterator[bytes]:
         return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        from .aio import chunks
+
+        return chunks(self)
 
     def __next__(self) -> bytes:
         chunk = self.read()

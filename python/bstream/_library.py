@@ -57,6 +57,16 @@ class Stat(Structure):
     )
 
 
+class Message(Structure):
+    _fields_ = [
+        ("note", c_void_p),
+        ("len", c_size_t),
+        ("reader", c_size_t),
+        ("pid", c_int32),
+        ("uid", c_uint32),
+    ]
+
+
 class End(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -79,6 +89,7 @@ class BrokerStat(Structure):
             "max_clients".split()
         ]
         + [("bytes", c_uint64), ("uptime_ns", c_uint64)]
+        + [("mailboxes", c_uint32), ("max_mailboxes", c_uint32)]
     )
 
 
@@ -117,6 +128,14 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "reader_send": (c_int, (c_int, _HANDLE)),
     "writer_recv": (c_int, (c_int, _OUT)),
     "reader_recv": (c_int, (c_int, _OUT)),
+    "reader_pollfd": (c_int, (_HANDLE,)),
+    "writer_pollfd": (c_int, (_HANDLE,)),
+    "mailbox_open": (c_int, (c_char_p, _OUT)),
+    "mailbox_recv": (c_int, (_HANDLE, POINTER(Message), c_uint64)),
+    "mailbox_pollfd": (c_int, (_HANDLE,)),
+    "mailbox_close": (None, (_HANDLE,)),
+    "send": (c_int, (c_char_p, c_char_p, c_size_t, _HANDLE, c_uint64)),
+    "connect": (c_int, (c_char_p, c_char_p, c_size_t, POINTER(Options), c_uint64, _OUT)),
     "broker_use": (c_int, (c_char_p, c_uint32)),
     "broker_stat": (c_int, (POINTER(BrokerStat),)),
     "broker_start": (c_int, ()),
@@ -142,7 +161,7 @@ def _candidates() -> list[str]:
     except ImportError:  # run from the source tree
         return [SONAME]
     installed = os.path.join(LIBDIR, SONAME)
-    return [installed, SONAME] if os.path.exists(installed) else [SONAME]
+    return [installed, SONAME] if os.path.isabs(installed) and os.path.exists(installed) else [SONAME]
 
 
 def _load() -> tuple[str, ctypes.CDLL]:

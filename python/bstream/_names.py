@@ -15,7 +15,7 @@ from .errors import failure
 
 Name = Union[str, bytes]
 Keep = Optional[Literal["reader", "writers", "both"]]
-What = Literal["exists", "reader", "writer", "empty", "end"]
+What = Literal["exists", "reader", "writer", "empty", "end", "mailbox"]
 
 _WHAT = {"exists": 1, "reader": 2, "writer": 3, "empty": 4, "end": 5, "mailbox": 6}
 _SYSTEM, _NO_START = 0x1, 0x2
@@ -111,7 +111,8 @@ def eof(name: Name) -> None:
 
 def wait(name: Name, what: What, timeout: Optional[float] = None) -> None:
     """Waits for something to be true of a name: that it "exists"; that a "reader" or a "writer" has
-    it open; that every chunk was released ("empty"); that it came to its "end"."""
+    it open; that every chunk was released ("empty"); that it came to its "end"; that a "mailbox" of that
+    name is open."""
     number = _WHAT.get(what)
     if number is None:
         raise ValueError(f"what must be one of {', '.join(_WHAT)}, not {what!r}")

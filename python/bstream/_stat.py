@@ -90,6 +90,8 @@ class BrokerStat(NamedTuple):
     max_clients: int
     bytes: int  # of shared memory
     uptime_ns: int
+    mailboxes: int  # open
+    max_mailboxes: int
 
 
 def _word(words: Any, number: int) -> Optional[str]:

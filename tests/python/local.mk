@@ -3,9 +3,11 @@
 #   make check TESTS=tests/python/test_ends.py TESTCASE=Writing.test_an_empty_chunk_is_a_chunk
 python_tests = \
 	tests/python/speed.py \
+	tests/python/test_aio.py \
 	tests/python/test_doc.py \
 	tests/python/test_ends.py \
 	tests/python/test_library.py \
+	tests/python/test_mailbox.py \
 	tests/python/test_memory.py \
 	tests/python/test_names.py \
 	tests/python/test_peers.py \

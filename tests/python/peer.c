@@ -6,6 +6,8 @@
  * Usage: peer write|die END COUNT SIZE     die: leaves without closing, as if killed
  *        peer read END                     prints "CHUNKS BYTES closed|died NANOSECONDS"
  *        peer send reader|writer NAME FD   opens an end and sends it over a socket
+ *        peer mail MAILBOX NOTE COUNT SIZE connects, and writes
+ *        peer take MAILBOX                 receives one message, prints its note, and reads its stream
  * END is name:NAME, fd:N (a detached end) or socket:N (to receive one from).
  *
  * Chunk i begins with i, if it has 8 bytes, and is filled with bytes of value i & 0xff.
@@ -172,6 +174,37 @@ static int run_send(const char *kind, const char *name, int socket)
 	return rc < 0 ? failed(name, rc) : 0;
 }
 
+static int run_mail(const char *mailbox, const char *note, uint64_t count, size_t size)
+{
+	struct bstream_writer *w;
+	int r = bstream_connect(mailbox, note, strlen(note), NULL, PATIENCE, &w);
+
+	if (r == 0)
+		r = chunks_write(w, count, size);
+	if (r < 0)
+		return failed(mailbox, r);
+	bstream_writer_close(w);
+	return 0;
+}
+
+static int run_take(const char *name)
+{
+	struct bstream_mailbox *mailbox;
+	struct bstream_message message;
+	int r = bstream_mailbox_open(name, &mailbox);
+
+	if (r < 0)
+		return failed(name, r);
+	r = bstream_mailbox_recv(mailbox, &message, PATIENCE);
+	if (r < 0)
+		return failed(name, r);
+	printf("%.*s ", (int)message.len, (const char *)message.note);
+	r = message.reader != NULL ? chunks_read(message.reader) : 0;
+	bstream_reader_close(message.reader);
+	bstream_mailbox_close(mailbox);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 2 ? argv[1] : "";
@@ -183,6 +216,12 @@ int main(int argc, char **argv)
 		return run_read(argv[2]);
 	if (argc == 5 && strcmp(verb, "send") == 0)
 		return run_send(argv[2], argv[3], atoi(argv[4]));
-	fprintf(stderr, "usage: peer write|die END COUNT SIZE | read END | send KIND NAME FD\n");
+	if (argc == 6 && strcmp(verb, "mail") == 0)
+		return run_mail(argv[2], argv[3], strtoull(argv[4], NULL, 10),
+				strtoul(argv[5], NULL, 10));
+	if (argc == 3 && strcmp(verb, "take") == 0)
+		return run_take(argv[2]);
+	fprintf(stderr,
+		"usage: peer write|die END COUNT SIZE | read END | send KIND NAME FD | mail MAILBOX NOTE COUNT SIZE | take MAILBOX\n");
 	return 2;
 }

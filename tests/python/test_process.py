@@ -51,6 +51,8 @@ class Signals(guard.Case):
             "bstream.open('not.there', 'w', 1000)",
             "bstream.wait('there', 'reader')",
             "bstream.wait('not.there', 'exists')",
+            "bstream.wait('not.there', 'mailbox')",
+            "bstream.Mailbox('box').recv()",
             "bstream.Reader.recv(ours)",
             "bstream.Writer.recv(ours.fileno())",
         ]
