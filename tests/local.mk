@@ -160,10 +160,10 @@ tests_stress_mixes_CFLAGS = $(guard_cflags)
 tests_stress_mixes_LDFLAGS = $(guard_ldflags)
 tests_stress_mixes_LDADD = $(guard_libs)
 
-include tests/python/local.mk
 include tests/lint/local.mk
 include tests/examples/local.mk
 include tests/cli/local.mk
+include tests/python/local.mk
 include tests/broker/local.mk
 include tests/crash/local.mk
 include tests/model/local.mk
