@@ -9,7 +9,7 @@
 
 #include "lib/handle.h"
 
-#define SKIPS_MORE 1024u
+#define STEPS_MORE 1024u
 
 /* As in writer.c: a real fence before the look at hints, while writers sleep often. */
 static __attribute__((noinline)) void space_fence(struct bstream_reader *r)
@@ -89,22 +89,24 @@ static inline int chunk_find(struct bstream_reader *r, uint64_t deadline)
 {
 	if (bs_unlikely(bs_fork_stale(r->fork_stamp)))
 		return -ESTALE;
-	for (uint32_t skips = 0;;) {
+	for (uint32_t steps = 0;;) {
+		int rc;
+
 		if (bs_likely(slot_holds(r->slot, r->head))) {
-			int rc = slot_take(r);
+			rc = slot_take(r);
 			if (bs_likely(rc != 0))
 				return rc;
-			/* Writers that do nothing but cancel must not hold us past the deadline. More
-			 * than there were when we came, by far: a few are no reason to say so. */
-			if (++skips > r->capacity + SKIPS_MORE && bs_now() >= deadline)
-				return deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
-			continue;
+		} else {
+			if (r->end != 1)
+				return r->end;
+			rc = bs_items_await(r, deadline);
+			if (rc < 0)
+				return rc;
 		}
-		if (r->end != 1)
-			return r->end;
-		int rc = bs_items_await(r, deadline);
-		if (rc < 0)
-			return rc;
+		/* Peers that do nothing but cancel, claim and die, or say so, must not hold us past the
+		 * deadline. More than there were when we came, by far: a few are no reason to say so. */
+		if (++steps > r->capacity + STEPS_MORE && bs_now() >= deadline)
+			return deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
 	}
 }
 

@@ -143,13 +143,16 @@ static inline int claim(struct bstream_writer *w, uint64_t deadline)
 	}
 	if (!w->lone)
 		return claim_shared(w, deadline);
-	while (bs_unlikely(w->tail - w->head_seen >= w->capacity) && !room_look(w, w->tail)) {
+	for (uint32_t i = 1;
+	     bs_unlikely(w->tail - w->head_seen >= w->capacity) && !room_look(w, w->tail); i++) {
 		/* Once others claim too, its own tail says nothing any more. */
 		if (shared_look(w->g) != BS_SHARED_NO) {
 			lone_no_more(w);
 			return claim_shared(w, deadline);
 		}
 		int rc = bs_room_await(w, deadline);
+		if (rc == 0 && i % CLAIM_ROUNDS == 0)
+			rc = claim_late(deadline); /* room comes and goes: a peer plays with head */
 		if (rc < 0)
 			return rc;
 	}

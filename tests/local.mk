@@ -169,3 +169,4 @@ include tests/crash/local.mk
 include tests/model/local.mk
 include tests/hotpath/local.mk
 include tests/fuzz/local.mk
+include tests/hostile/local.mk
