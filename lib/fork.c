@@ -59,6 +59,17 @@ static void start(void)
 	bs_fork_page = page;
 }
 
+void bs_fork_hold_off(void)
+{
+	pthread_once(&once, start);
+	pthread_mutex_lock(&lock);
+}
+
+void bs_fork_go_on(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 /* With the lock held, and the page there. */
 static uint64_t stamp_own(void)
 {
@@ -94,14 +105,27 @@ uint64_t bs_fork_enlist(struct bs_hold *hold)
 	return stamp;
 }
 
-void bs_fork_delist(struct bs_hold *hold)
+static void hold_unlink(struct bs_hold *hold)
 {
-	pthread_mutex_lock(&lock);
 	if (hold->next != NULL)
 		hold->next->prev = hold->prev;
 	if (hold->prev != NULL)
 		hold->prev->next = hold->next;
 	else if (holds == hold)
 		holds = hold->next;
+}
+
+void bs_fork_delist(struct bs_hold *hold)
+{
+	pthread_mutex_lock(&lock);
+	hold_unlink(hold);
+	pthread_mutex_unlock(&lock);
+}
+
+void bs_fork_close(struct bs_hold *hold)
+{
+	pthread_mutex_lock(&lock);
+	hold_unlink(hold);
+	close(hold->sight.fd);
 	pthread_mutex_unlock(&lock);
 }

@@ -28,9 +28,17 @@ struct bs_hold {
 
 extern const uint64_t *bs_fork_page; /* the running process's stamp; valid once a hold was taken */
 
+/* Between the two nobody forks: for what is inherited unless it is told otherwise a moment later. */
+void bs_fork_hold_off(void);
+void bs_fork_go_on(void);
+
 /* Take note of an end of this process. The stamp for its handle, or 0: no memory. */
 uint64_t bs_fork_enlist(struct bs_hold *hold);
 void bs_fork_delist(struct bs_hold *hold);
+
+/* Delist it and close its descriptor, before anything can fork: a copy that a child had of an end
+ * that was sent would keep it alive when its next owner dies. */
+void bs_fork_close(struct bs_hold *hold);
 
 /* The stamp for a handle that is no end: what it has to close in a child, link.c has. 0: no memory. */
 uint64_t bs_fork_stamp(void);

@@ -3,7 +3,7 @@
  * link.c - owns the list of noted descriptors. Its lock is held over every call that makes or closes
  * one, none of which waits, and over fork: a child sees each either noted or not there.
  *
- * For broker.c, start.c, mailbox.c and pollfd.c.
+ * For broker.c, start.c, travel.c, mailbox.c and pollfd.c.
  */
 #include <errno.h>
 #include <fcntl.h>

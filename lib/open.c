@@ -65,9 +65,12 @@ static int hold_init(struct bs_hold *hold, int fd, uint64_t first, uint64_t n,
 	memcpy(hold->name, hold->header.name, sizeof(hold->name));
 	if (!s->geo.fences && bs_barrier_register() < 0)
 		return -EOPNOTSUPP;
+	bs_fork_hold_off(); /* a mapping keeps the end alive, and is not to be inherited */
 	s->g = bs_segment_map(fd, s->geo.size, true);
+	int failed = errno;
+	bs_fork_go_on();
 	if (s->g == NULL)
-		return errno == EACCES || errno == EPERM ? -EPROTO : -ENOMEM;
+		return failed == EACCES || failed == EPERM ? -EPROTO : -ENOMEM;
 	*stampp = bs_fork_enlist(hold);
 	if (*stampp == 0) {
 		bs_segment_unmap(s->g, s->geo.size);
@@ -186,6 +189,13 @@ int bs_writer_unmake(struct bstream_writer *w)
 	return fd;
 }
 
+void bs_writer_drop(struct bstream_writer *w)
+{
+	bs_fork_close(&w->hold);
+	bs_segment_unmap(w->hold.sight.g, w->hold.sight.geo.size);
+	free(w);
+}
+
 int bstream_writer_clone(const struct bstream_writer *w, struct bstream_writer **wp)
 {
 	if (bs_fork_stale(w->fork_stamp))
@@ -215,7 +225,7 @@ void bstream_writer_close(struct bstream_writer *w)
 	}
 	bstream_cancel(w);
 	writer_go(w);
-	close(bs_writer_unmake(w));
+	bs_writer_drop(w);
 }
 
 /* ---- the read end --------------------------------------------------------------------------- */
@@ -315,6 +325,13 @@ int bs_reader_unmake(struct bstream_reader *r)
 	return fd;
 }
 
+void bs_reader_drop(struct bstream_reader *r)
+{
+	bs_fork_close(&r->hold);
+	bs_segment_unmap(r->hold.sight.g, r->hold.sight.geo.size);
+	free(r);
+}
+
 static void reader_line_free(struct bstream_reader *r)
 {
 	struct bs_reader_line *l = &r->g->reader;
@@ -338,7 +355,7 @@ int bstream_reader_park(struct bstream_reader *r)
 	reader_line_free(r);
 	bs_end_unlock(s->fd, s->own_byte);
 	bs_verdict_wake_watch(s);
-	close(bs_reader_unmake(r));
+	bs_reader_drop(r);
 	return 0;
 }
 
@@ -356,5 +373,5 @@ void bstream_reader_close(struct bstream_reader *r)
 	bs_end_unlock(r->hold.sight.fd, r->hold.sight.own_byte);
 	bs_reader_leave(&r->hold.sight);
 	bs_verdict_wake_all(&r->hold.sight);
-	close(bs_reader_unmake(r));
+	bs_reader_drop(r);
 }

@@ -24,4 +24,8 @@ int bs_reader_make(int fd, enum bs_origin origin, struct bstream_reader **rp);
 int bs_writer_unmake(struct bstream_writer *w);
 int bs_reader_unmake(struct bstream_reader *r);
 
+/* The same, and close the descriptor: the end is closed already, or on its way to somebody else. */
+void bs_writer_drop(struct bstream_writer *w);
+void bs_reader_drop(struct bstream_reader *r);
+
 #endif

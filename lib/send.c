@@ -149,7 +149,7 @@ int bstream_send(const char *mailbox, const void *note, size_t len, struct bstre
 		memcpy(request.room + sizeof(request.send), note, len);
 	rc = send_run(&s);
 	if (rc == 0 && r != NULL)
-		close(bs_reader_unmake(r));
+		bs_reader_drop(r);
 	return rc == -EAGAIN && deadline != BSTREAM_DONT_WAIT ? -ETIMEDOUT : rc;
 }
 

@@ -10,8 +10,10 @@
  * gone; until then his death would be noticed no earlier than the receiver's.
  */
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/link.h"
 #include "lib/open.h"
 #include "lib/travel.h"
 #include "proto/packet.h"
@@ -105,7 +107,7 @@ int bstream_writer_send(int socket, struct bstream_writer *w)
 	int rc = end_send(socket, KIND_WRITER, &w->hold);
 	if (rc < 0 && owner_return(&l->owner, &l->pid, travelling))
 		return rc;
-	close(bs_writer_unmake(w));
+	bs_writer_drop(w);
 	return 0;
 }
 
@@ -117,26 +119,54 @@ int bstream_reader_send(int socket, struct bstream_reader *r)
 	int rc = end_send(socket, KIND_READER, &r->hold);
 	if (rc < 0 && bs_reader_come_back(r, travelling))
 		return rc;
-	close(bs_reader_unmake(r));
+	bs_reader_drop(r);
 	return 0;
 }
 
-/* Receive the descriptor of an end of @kind. It, or a negative errno. */
+/* Wait for a message, as the socket does. A look without room for descriptors brings none. */
+static int message_await(int socket)
+{
+	char byte;
+
+	while (recv(socket, &byte, 1, MSG_PEEK) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* Receive the descriptor of an end of @kind, noted from birth: a child that another thread forks in
+ * the next moment would else keep it alive. It, or a negative errno. */
 static int end_recv(int socket, char kind)
 {
 	char peer_kind;
 	int fd = -1;
-	ssize_t n = bs_packet_recv(socket, &peer_kind, 1, &fd, 0);
+	ssize_t n;
 
+	do {
+		int rc = message_await(socket);
+		if (rc < 0)
+			return rc;
+		n = bs_link_recv(socket, &peer_kind, 1, &fd);
+	} while (n == -EAGAIN); /* another thread was faster */
 	if (n < 0)
 		return n == -EMSGSIZE ? -EPROTO : (int)n;
 	if (n == 0)
 		return -ECONNRESET;
 	if (fd >= 0 && peer_kind != kind) {
-		close(fd);
+		bs_link_close(fd);
 		fd = -1;
 	}
 	return fd >= 0 ? fd : -EPROTO;
+}
+
+/* What attaching it gave. If nothing, the message is gone, so the end is, too. */
+static int end_received(int fd, int rc)
+{
+	if (rc < 0)
+		bs_link_close(fd);
+	else
+		bs_link_forget(fd);
+	return rc;
 }
 
 int bstream_writer_recv(int socket, struct bstream_writer **wp)
@@ -145,10 +175,7 @@ int bstream_writer_recv(int socket, struct bstream_writer **wp)
 
 	if (fd < 0)
 		return fd;
-	int rc = bstream_writer_attach(fd, wp);
-	if (rc < 0)
-		close(fd); /* the message is gone, so the end is, too */
-	return rc;
+	return end_received(fd, bstream_writer_attach(fd, wp));
 }
 
 int bstream_reader_recv(int socket, struct bstream_reader **rp)
@@ -157,8 +184,5 @@ int bstream_reader_recv(int socket, struct bstream_reader **rp)
 
 	if (fd < 0)
 		return fd;
-	int rc = bstream_reader_attach(fd, rp);
-	if (rc < 0)
-		close(fd);
-	return rc;
+	return end_received(fd, bstream_reader_attach(fd, rp));
 }

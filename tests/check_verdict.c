@@ -6,6 +6,7 @@
 
 #include "proto/atomic.h"
 #include "proto/end.h"
+#include "proto/hint.h"
 #include "proto/segment.h"
 #include "proto/verdict.h"
 #include "tests/guard.h"
@@ -300,6 +301,56 @@ START_TEST(a_word_that_makes_no_sense_is_no_loop)
 }
 END_TEST
 
+/* ---- sleepers ------------------------------------------------------------------------------- */
+
+static struct sleeper {
+	struct bs_hint hint;
+	uint32_t seen, watch_seen;
+	pthread_t thread;
+	bool woken;
+} sleepers[3]; /* for chunks, for room, for a change */
+
+static void *sleep_for_one(void *arg)
+{
+	struct sleeper *me = arg;
+	uint64_t until = guard_patience();
+
+	if (me->hint.wake_at != NULL)
+		me->woken = bs_hint_sleep(&me->hint, me->seen, until);
+	else
+		me->woken = bs_watch_sleep(&s.g->space.watch_gen, me->watch_seen, until);
+	return NULL;
+}
+
+/* One who was to wake them took their flags down and died before he posted: the news of his death
+ * wakes them, though no flag is up. */
+START_TEST(who_sleeps_behind_a_flag_that_was_taken_down_is_woken_by_news)
+{
+	begin("", 0);
+	s.geo.sealed = _i == 1;
+	sleepers[0].hint = bs_hint_items(s.g, &s.geo);
+	sleepers[1].hint = bs_hint_space(s.g, &s.geo);
+	sleepers[2].watch_seen = gen_look(&s.g->space.watch_gen);
+	hint_raise(&s.g->space.watch_at, 1);
+	for (int i = 0; i < 3; i++) {
+		if (i < 2) {
+			sleepers[i].seen = bs_hint_seen(&sleepers[i].hint);
+			hint_raise(sleepers[i].hint.wake_at, 1);
+		}
+		MUST(pthread_create(&sleepers[i].thread, NULL, sleep_for_one, &sleepers[i]) == 0);
+	}
+	MUST(hint_take(&s.g->items.wake_at));
+	MUST(hint_take(&s.g->space.wake_at));
+	MUST(hint_take(&s.g->space.watch_at));
+	bs_verdict_wake_all(&s);
+	for (int i = 0; i < 3; i++) {
+		MUST(pthread_join(sleepers[i].thread, NULL) == 0);
+		MUST(sleepers[i].woken);
+	}
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -317,6 +368,7 @@ int main(void)
 		N_WAYS(removing_breaks_a_parked_read_end_and_leaves_an_open_one, 2),
 		ONCE(a_stream_is_over_when_it_is_broken_or_read_out_and_all_have_gone),
 		ONCE(a_word_that_makes_no_sense_is_no_loop),
+		N_WAYS(who_sleeps_behind_a_flag_that_was_taken_down_is_woken_by_news, 2),
 	};
 
 	return GUARD_RUN("verdict", cases);

@@ -21,12 +21,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "stage.h"
+#include "trace.h"
 
 #define STEPS_SHORT 60000ul /* of one scene, in all, without BSTREAM_LONG */
 #define PAIRS_LONG  6ul /* moments of the second victim for each of the first */
@@ -71,17 +71,6 @@ static void stage_fill(struct stage *st, struct bstream_writer *w, struct bstrea
 	st->filled = st->scene->filled;
 }
 
-static pid_t child_start(void)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		die("fork");
-	if (pid == 0)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return pid;
-}
-
 /* A process that writes one chunk, waiting for room, and exits with 0 or what errno it got. */
 static void stage_block(struct stage *st, struct bstream_writer *w)
 {
@@ -92,8 +81,11 @@ static void stage_block(struct stage *st, struct bstream_writer *w)
 	check(bstream_writer_clone(w, &x), "bstream_writer_clone");
 	int fd = bstream_writer_detach(x);
 	check(fd, "detach");
-	st->blocked = child_start();
+	st->blocked = fork();
+	if (st->blocked < 0)
+		die("fork");
 	if (st->blocked == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		check(bstream_writer_attach(fd, &x), "attach");
 		chunk_make(buf, st->scene->len, SECOND_ID);
 		int rc = bstream_write(x, buf, st->scene->len, BSTREAM_FOREVER);
@@ -188,15 +180,13 @@ static _Noreturn void victim(struct stage *st, bool other)
 	struct bstream_reader *r = NULL;
 	int rc = 0;
 
-	if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
-		_exit(98);
 	if (!other && st->fd >= 0 && !scene->from_attach)
 		rc = scene->victim_reads ? bstream_reader_attach(st->fd, &r)
 					 : bstream_writer_attach(st->fd, &w);
 	if (rc < 0)
 		_exit(97);
 	act_prepare(st);
-	raise(SIGSTOP); /* the first step is from here */
+	trace_ready(); /* the first step is from here */
 	if (other)
 		scene->other(st);
 	else
@@ -206,44 +196,17 @@ static _Noreturn void victim(struct stage *st, bool other)
 
 static pid_t victim_start(struct stage *st, bool other)
 {
-	int status;
-	pid_t pid = child_start();
+	pid_t pid = trace_fork();
 
+	check(pid, "fork");
 	if (pid == 0)
 		victim(st, other);
-	if (waitpid(pid, &status, 0) < 0)
-		die("waitpid");
-	if (!WIFSTOPPED(status)) {
+	int status = trace_await(pid);
+	if (status != 0) {
 		printf("# the victim left with status %x before its act\n", (unsigned)status);
 		exit(99);
 	}
 	return pid;
-}
-
-/* Step it until it ends, or @k times. The number of steps; *endedp: it got to its end, and is reaped. */
-static unsigned long victim_step(pid_t pid, unsigned long k, bool *endedp)
-{
-	int status;
-
-	*endedp = false;
-	for (unsigned long i = 0; i < k; i++) {
-		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) < 0)
-			die("PTRACE_SINGLESTEP");
-		if (waitpid(pid, &status, 0) < 0)
-			die("waitpid");
-		if (!WIFSTOPPED(status)) {
-			*endedp = true;
-			return i;
-		}
-	}
-	return k;
-}
-
-static void victim_kill(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	if (waitpid(pid, NULL, 0) < 0)
-		die("waitpid");
 }
 
 /* ---- playing a scene ------------------------------------------------------------------------ */
@@ -282,15 +245,15 @@ static const char *play_once(const struct scene *scene, struct record *record, s
 		other = victim_start(&st, true);
 	if (st.fd >= 0)
 		close(st.fd);
-	victim_step(pid, fate->k, &fate->ended);
+	trace_step(pid, fate->k, &fate->ended, NULL);
 	if (other != 0)
-		victim_step(other, fate->j, &other_ended);
+		trace_step(other, fate->j, &other_ended, NULL);
 	if (!other_ended && fate->j % 2 == 0) /* either of them first */
-		victim_kill(other);
+		trace_kill(other);
 	if (!fate->ended)
-		victim_kill(pid);
+		trace_kill(pid);
 	if (!other_ended && fate->j % 2 != 0)
-		victim_kill(other);
+		trace_kill(other);
 	const char *bad = verdict(&st);
 	stage_clear(&st);
 	alarm(0);
@@ -309,9 +272,9 @@ static unsigned long scene_length(const struct scene *scene, struct record *reco
 	pid_t other = of_other ? victim_start(&st, true) : 0;
 	if (st.fd >= 0)
 		close(st.fd);
-	n = victim_step(pid, -1ul, &ended);
+	n = trace_step(pid, -1ul, &ended, NULL);
 	if (of_other)
-		n = victim_step(other, -1ul, &ended);
+		n = trace_step(other, -1ul, &ended, NULL);
 	stage_clear(&st);
 	alarm(0);
 	return n;

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace.c - owns nothing. What the kernel refuses to a tracer here is the machine's fault: said, and
+ * the program ends.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "trace.h"
+
+static void must(long rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	_exit(99);
+}
+
+static int await(pid_t pid)
+{
+	int status;
+
+	must(waitpid(pid, &status, 0), "waitpid");
+	return status;
+}
+
+pid_t trace_fork(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid < 0 ? -errno : pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(98);
+	must(ptrace(PTRACE_TRACEME, 0, 0, 0), "PTRACE_TRACEME");
+	return 0;
+}
+
+void trace_ready(void)
+{
+	raise(SIGSTOP);
+}
+
+int trace_await(pid_t pid)
+{
+	int status = await(pid);
+
+	if (!WIFSTOPPED(status))
+		return status;
+	must(ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL), "PTRACE_SETOPTIONS");
+	return 0;
+}
+
+/* One go; false: it has ended. */
+static bool go(pid_t pid, int request, int *statusp)
+{
+	must(ptrace(request, pid, 0, 0), "ptrace");
+	int status = await(pid);
+
+	if (WIFSTOPPED(status))
+		return true;
+	if (statusp != NULL)
+		*statusp = status;
+	return false;
+}
+
+unsigned long trace_step(pid_t pid, unsigned long k, bool *endedp, int *statusp)
+{
+	for (unsigned long i = 0; i < k; i++) {
+		*endedp = !go(pid, PTRACE_SINGLESTEP, statusp);
+		if (*endedp)
+			return i;
+	}
+	*endedp = false;
+	return k;
+}
+
+unsigned long trace_syscalls(pid_t pid, unsigned long n, bool *endedp, int *statusp)
+{
+	for (unsigned long i = 0; i < 2 * n; i++) { /* into it, and out of it */
+		*endedp = !go(pid, PTRACE_SYSCALL, statusp);
+		if (*endedp)
+			return i / 2;
+	}
+	*endedp = false;
+	return n;
+}
+
+int trace_let_go(pid_t pid)
+{
+	must(ptrace(PTRACE_DETACH, pid, 0, 0), "PTRACE_DETACH");
+	return await(pid);
+}
+
+void trace_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	await(pid);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace.h - a child process that is single-stepped: started, stopped at any instruction, killed there
+ * or let go. Whoever calls is its tracer; one thread.
+ */
+#ifndef TRACE_H
+#define TRACE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Fork. In the child, which dies with us and is traced from here on: 0. Then it prepares and calls
+ * trace_ready(), and the first step is from there. Negative errno. */
+pid_t trace_fork(void);
+void trace_ready(void);
+
+/* Wait until the child is ready. 0, or the status with which it left before. */
+int trace_await(pid_t pid);
+
+/* Step it until it ends, or @k times. The number of steps; *endedp: it ended and is reaped, and
+ * *statusp, if not NULL, says how. */
+unsigned long trace_step(pid_t pid, unsigned long k, bool *endedp, int *statusp);
+
+/* Let it run through @n system calls, stopping behind each. How many there were; as trace_step. */
+unsigned long trace_syscalls(pid_t pid, unsigned long n, bool *endedp, int *statusp);
+
+/* Let it go on, untraced, and wait for its end. The status. */
+int trace_let_go(pid_t pid);
+
+/* SIGKILL it, and reap it. */
+void trace_kill(pid_t pid);
+
+#endif
