@@ -51,6 +51,12 @@ unsigned guard_slowness(void)
 	return n > 0 ? n : BUILT_SLOW;
 }
 
+/* Of one test. */
+static unsigned timeout_s(void)
+{
+	return TIMEOUT_S * guard_slowness() * (getenv("BSTREAM_LONG") != NULL ? 10 : 1);
+}
+
 /* ---- claims --------------------------------------------------------------------------------- */
 
 void guard_fail(const char *file, int line, const char *format, ...)
@@ -146,7 +152,7 @@ static void child_begin(pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(71);
-	alarm(TIMEOUT_S * guard_slowness());
+	alarm(timeout_s());
 }
 
 pid_t guard_fork(void)
@@ -353,7 +359,7 @@ static void test_begin(void)
 	MUST(mkdir(test_dir, 0700) == 0);
 	setenv("XDG_RUNTIME_DIR", test_dir, 1);
 	unsetenv("BSTREAM_SOCKET");
-	alarm(TIMEOUT_S * guard_slowness());
+	alarm(timeout_s());
 	guard_n_mappings(); /* what the C library allocates for good, it has now */
 	fds_before = guard_n_fds();
 	mappings_before = guard_n_mappings();
@@ -458,7 +464,7 @@ static void case_add(Suite *suite, const struct guard_case *c)
 	TCase *tc = tcase_create(c->test->name);
 
 	tcase_add_checked_fixture(tc, test_begin, test_end);
-	tcase_set_timeout(tc, TIMEOUT_S * guard_slowness());
+	tcase_set_timeout(tc, timeout_s());
 	if (c->n_ways > 1)
 		tcase_add_loop_test(tc, c->test, 0, c->n_ways);
 	else

@@ -142,11 +142,15 @@ dist_check_SCRIPTS += tests/sealed.sh
 TESTS += tests/sealed.sh
 
 # stress/: long runs over few cells. BSTREAM_STRESS=10 makes them ten times as long.
-stress_tests = tests/stress/kills tests/stress/matrix tests/stress/mixes
+stress_tests = tests/stress/deaths tests/stress/kills tests/stress/matrix tests/stress/mixes
 if HAVE_CHECK
 check_PROGRAMS += $(stress_tests)
 TESTS += $(stress_tests)
 endif
+tests_stress_deaths_SOURCES = tests/stress/deaths.c
+tests_stress_deaths_CFLAGS = $(guard_cflags)
+tests_stress_deaths_LDFLAGS = $(guard_ldflags)
+tests_stress_deaths_LDADD = $(guard_libs)
 tests_stress_kills_SOURCES = tests/stress/kills.c tests/stress/pump.c tests/stress/pump.h
 tests_stress_kills_CFLAGS = $(guard_cflags)
 tests_stress_kills_LDFLAGS = $(guard_ldflags)
