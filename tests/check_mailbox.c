@@ -655,7 +655,7 @@ START_TEST(an_owner_who_is_the_writer_leaks_nothing)
 			pause();
 	}
 	guard_gate_pass(&ready);
-	GIVES(n_broker_ends(), ROOM - 1);
+	MUST(n_broker_ends() >= ROOM - 1);
 	guard_kill(pid);
 	UNTIL(n_broker_fds() <= n_fds && n_broker_ends() == 0);
 	UNTIL(guard_n_segments() == 0);

@@ -3,6 +3,7 @@
 broker_tests = \
 	tests/broker/check_names \
 	tests/broker/check_packet \
+	tests/broker/check_post \
 	tests/broker/check_races \
 	tests/broker/check_sealed \
 	tests/broker/check_start \
@@ -30,6 +31,10 @@ tests_broker_check_sealed_SOURCES = tests/broker/check_sealed.c $(broker_raw)
 tests_broker_check_sealed_CFLAGS = $(guard_cflags)
 tests_broker_check_sealed_LDFLAGS = $(guard_ldflags)
 tests_broker_check_sealed_LDADD = $(guard_libs)
+tests_broker_check_post_SOURCES = tests/broker/check_post.c $(broker_raw)
+tests_broker_check_post_CFLAGS = $(guard_cflags)
+tests_broker_check_post_LDFLAGS = $(guard_ldflags)
+tests_broker_check_post_LDADD = $(guard_libs)
 tests_broker_check_start_SOURCES = tests/broker/check_start.c $(broker_raw)
 tests_broker_check_start_CFLAGS = $(guard_cflags)
 tests_broker_check_start_LDFLAGS = $(guard_ldflags)
