@@ -70,9 +70,10 @@ static struct letter *mailbox_take(struct mailbox *m)
 	return l;
 }
 
+/* While anybody is in line it is: whoever leaves it lets the first one in at once. */
 static bool mailbox_is_full(const struct mailbox *m)
 {
-	return m->n_letters >= MAILBOX_ROOM || m->first_sender;
+	return m->n_letters >= MAILBOX_ROOM;
 }
 
 /* See to it that the owner's socket is readable. A bell that cannot be had now is rung with the next

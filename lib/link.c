@@ -75,22 +75,28 @@ int bs_link_raise(int fd)
 	return up;
 }
 
-/* With the lock held. Takes @fd, which may be a negative errno. */
-static int link_note(int fd)
+/* With the lock held. Takes @fd, which may be a negative errno, and @l. */
+static int link_note_as(struct link *l, int fd)
 {
-	struct link *l;
-
 	fd = bs_link_raise(fd);
-	if (fd < 0)
+	if (fd < 0) {
+		free(l);
 		return fd;
-	l = malloc(sizeof(*l));
-	if (!l) {
-		close(fd);
-		return -ENOMEM;
 	}
 	*l = (struct link){ .next = links, .fd = fd };
 	links = l;
 	return fd;
+}
+
+static int link_note(int fd)
+{
+	struct link *l = malloc(sizeof(*l));
+
+	if (l)
+		return link_note_as(l, fd);
+	if (fd >= 0)
+		close(fd);
+	return -ENOMEM;
 }
 
 int bs_link_socket(void)
@@ -150,14 +156,19 @@ int bs_link_epoll(void)
 
 ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
 {
+	struct link *l = malloc(sizeof(*l)); /* before anything is taken */
 	ssize_t n;
 
+	if (!l)
+		return -ENOMEM;
 	link_lock();
 	n = bs_packet_recv(link, buf, size, fdp, MSG_DONTWAIT);
 	if (n > 0 && fdp && *fdp >= 0) {
-		*fdp = link_note(*fdp);
+		*fdp = link_note_as(l, *fdp);
 		if (*fdp < 0)
 			n = *fdp;
+	} else {
+		free(l);
 	}
 	pthread_mutex_unlock(&lock);
 	return n;

@@ -24,7 +24,7 @@ int bs_link_inotify(void);
 int bs_link_timer(void);
 int bs_link_epoll(void);
 
-/* bs_packet_recv, not waiting; *fdp is noted too, until bs_link_forget. */
+/* bs_packet_recv, not waiting; *fdp is noted too, until bs_link_forget. -ENOMEM: nothing is taken. */
 ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp);
 
 /* bs_end_reopen, noted from birth: for what is to become an end. */

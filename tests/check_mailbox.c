@@ -610,9 +610,11 @@ START_TEST(the_death_of_the_owner_tells_the_writers)
 }
 END_TEST
 
+/* In spite of a copy of the end, whose lock would keep the stream. */
 START_TEST(a_named_stream_whose_read_end_was_queued_is_collected)
 {
 	struct guard_gate open;
+	int fd, copy;
 	pid_t pid;
 
 	guard_gate_init(&open);
@@ -620,12 +622,17 @@ START_TEST(a_named_stream_whose_read_end_was_queued_is_collected)
 	GIVES(bstream_create("s", NULL), 0);
 	GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w), 0);
 	GIVES(bstream_open_reader("s", BSTREAM_DONT_WAIT, &r), 0);
+	fd = bstream_reader_detach(r);
+	copy = dup(fd);
+	GIVES(bstream_reader_attach(fd, &r), 0);
 	GIVES(bstream_send("m", "", 0, r, BSTREAM_DONT_WAIT), 0);
 	guard_kill(pid);
 	fill_up(w);
 	GIVES(bstream_write(w, "x", 1, guard_patience()), -EPIPE);
 	bstream_writer_close(w);
+	UNTIL(bstream_wait("s", BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT) == -ENOENT);
 	UNTIL(guard_n_segments() == 0);
+	close(copy);
 	guard_gate_fini(&open);
 }
 END_TEST
