@@ -17,7 +17,7 @@ int bs_end_lock(int fd, uint64_t byte)
 	};
 
 	if (fcntl(fd, F_OFD_SETLK, &fl) < 0)
-		return errno == EACCES ? -EAGAIN : -errno;
+		return errno == EACCES ? -EAGAIN : errno == ENOLCK ? -ENOMEM : -errno;
 	if (lseek(fd, (off_t)byte, SEEK_SET) < 0) {
 		int saved = errno;
 

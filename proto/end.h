@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Lock @byte through this description and set its offset there. 0; -EAGAIN: another has it. */
+/* Lock @byte through this description and set its offset there. 0; -EAGAIN: another has it; -ENOMEM. */
 int bs_end_lock(int fd, uint64_t byte);
 
 /* Give the byte back. Only the owner, never in a forked child. */

@@ -51,20 +51,26 @@ static int meeting_make_dir(const char *dir)
 	return chmod(dir, 0700) < 0 ? -EACCES : 0; /* whatever the umask was */
 }
 
-static bool meeting_runtime_ok(const char *runtime)
+/* Does it name a directory of the user's? 1, 0; -ENOMEM: that cannot be told, and nowhere else is right. */
+static int meeting_runtime_ok(const char *runtime)
 {
 	struct stat st;
 
-	return runtime && runtime[0] == '/' && stat(runtime, &st) == 0 && S_ISDIR(st.st_mode) &&
-	       st.st_uid == geteuid();
+	if (!runtime || runtime[0] != '/')
+		return 0;
+	if (stat(runtime, &st) < 0)
+		return errno == ENOMEM ? -ENOMEM : 0;
+	return S_ISDIR(st.st_mode) && st.st_uid == geteuid();
 }
 
 static int meeting_user_dir(char *dir, size_t size)
 {
 	const char *runtime = secure_getenv("XDG_RUNTIME_DIR"), *tmp = secure_getenv("TMPDIR");
-	int n;
+	int n = meeting_runtime_ok(runtime);
 
-	if (meeting_runtime_ok(runtime))
+	if (n < 0)
+		return n;
+	if (n > 0)
 		n = snprintf(dir, size, "%s/bstream", runtime);
 	else
 		n = snprintf(dir, size, "%s/bstream-%u", tmp && tmp[0] == '/' ? tmp : "/tmp",

@@ -72,7 +72,10 @@ static int contents_write(int fd, const struct bs_geometry *geo, const struct bs
 	if (!geo->sealed && (sem_init(&fresh.segment.items.sem, 1, 0) < 0 ||
 			     sem_init(&fresh.segment.space.sem, 1, 0) < 0))
 		return -errno;
-	ssize_t n = pwrite(fd, fresh.bytes, sizeof(fresh.bytes), 0);
+	ssize_t n;
+	do
+		n = pwrite(fd, fresh.bytes, sizeof(fresh.bytes), 0);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 	return n == (ssize_t)sizeof(fresh.bytes) ? 0 : -ENOSPC;
@@ -182,7 +185,10 @@ int bs_segment_check(int fd, struct bs_geometry *geo, struct bs_header *header, 
 	/* Only memory that cannot fail to be read later: tmpfs, which memfds are too. */
 	if (!S_ISREG(st->st_mode) || fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC)
 		return -EPROTO;
-	ssize_t n = pread(fd, header, sizeof(*header), 0);
+	ssize_t n;
+	do
+		n = pread(fd, header, sizeof(*header), 0);
+	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(*header))
 		return -EPROTO;
 	int rc = bs_geometry_check(geo, header, (uint64_t)st->st_size);

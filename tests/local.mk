@@ -174,3 +174,5 @@ include tests/model/local.mk
 include tests/hotpath/local.mk
 include tests/fuzz/local.mk
 include tests/hostile/local.mk
+include tests/scarce/local.mk
+include tests/machines/local.mk

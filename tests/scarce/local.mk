@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# What happens where something runs out: every system call fails in turn.
+scarce_calls = accept4 aligned_alloc bind calloc connect epoll_create1 epoll_ctl epoll_wait eventfd \
+	fchmod fcntl flock fork fstat fstatfs getrandom getsockopt inotify_add_watch inotify_init1 \
+	linkat listen lstat madvise malloc memfd_create mkdir mmap nanosleep open pidfd_open pipe2 \
+	posix_fallocate posix_spawnp ppoll pread pthread_atfork pthread_create pwrite readlink \
+	realpath reallocarray recvmsg rename sem_clockwait sem_init sendmsg shm_open socket stat \
+	statx syscall
+scarce_wrap = $(addprefix -Wl$(comma)--wrap=,$(scarce_calls))
+comma = ,
+scarce_tests = tests/scarce/check_faults tests/scarce/check_storm
+if HAVE_CHECK
+check_PROGRAMS += $(scarce_tests)
+TESTS += $(scarce_tests)
+endif
+tests_scarce_check_storm_SOURCES = tests/scarce/check_storm.c
+tests_scarce_check_storm_CFLAGS = $(guard_cflags)
+tests_scarce_check_storm_LDFLAGS = $(guard_ldflags) -Wl,--wrap=clock_gettime
+tests_scarce_check_storm_LDADD = $(guard_libs)
+
+# The broker and the tool, for programs.sh.
+check_PROGRAMS += tests/scarce/bstreamctl tests/scarce/bstreamd
+dist_check_SCRIPTS += tests/scarce/places.sh tests/scarce/programs.sh
+TESTS += tests/scarce/places.sh tests/scarce/programs.sh
+EXTRA_DIST += tests/scarce/faults.h
+tests_scarce_bstreamd_SOURCES = tests/scarce/faults.c $(daemon_bstreamd_SOURCES)
+tests_scarce_bstreamd_CFLAGS = $(AM_CFLAGS) -pthread
+tests_scarce_bstreamd_LDFLAGS = -static $(AM_LDFLAGS) $(scarce_wrap)
+tests_scarce_bstreamd_LDADD = proto/libbsproto.la
+tests_scarce_bstreamctl_SOURCES = tests/scarce/faults.c $(cli_bstreamctl_SOURCES)
+tests_scarce_bstreamctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/cli
+tests_scarce_bstreamctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -pthread
+tests_scarce_bstreamctl_LDFLAGS = -static $(AM_LDFLAGS) -pthread $(scarce_wrap)
+tests_scarce_bstreamctl_LDADD = lib/libbstream.la $(JANSSON_LIBS)
+tests_scarce_check_faults_SOURCES = tests/scarce/check_faults.c tests/scarce/faults.c $(broker_raw)
+tests_scarce_check_faults_CFLAGS = $(guard_cflags)
+tests_scarce_check_faults_LDFLAGS = $(guard_ldflags) $(scarce_wrap)
+tests_scarce_check_faults_LDADD = $(guard_libs)
