@@ -107,6 +107,31 @@ is "a writer's death is told from its end" "$?:$(cat said)" "1:torn: a writer di
 is "and leaves no file" "$(cat torn-file 2>&1):$(cat torn-file.part)" \
 	"cat: torn-file: No such file or directory:begun"
 
+seq 3 | limit "$bin/lines" left
+seq 20 | limit "$bin/lines" right
+limit "$bin/epoll" left right >both
+is "one loop of epoll reads two streams" "$?:$(grep -c '^left: 2 bytes$' both):$(grep -c '^right: [23] bytes$' both)" 0:3:20
+is "each to its end, and one does not wait for the other" "$(grep -n 'end$' both)" \
+	$'7:left: the end\n25:right: the end'
+
+# 74 chunks of 4096 bytes at most through 16 slots, in the loops of two libraries.
+head -c 300000 /dev/zero >zeros
+if [ -x "$bin/libuv" ]; then
+	limit "$bin/libuv" pumped <zeros &
+	writer=$!
+	if [ -x "$bin/libevent" ]; then
+		limit "$bin/libevent" pumped >got 2>/dev/null
+		is "a loop of libevent reads to the end" "$?:$(cat got)" "0:74 chunks, 300000 bytes, the end"
+	else
+		limit "$build/cli/bstreamctl" read --timeout 30s pumped | cmp - zeros
+		is "what libuv wrote is right # no libevent" "${PIPESTATUS[*]}" "0 0"
+	fi
+	wait $writer
+	is "a loop of libuv writes it all" $? 0
+else
+	n=$((n + 1)) && echo "ok $n - libuv, libevent # SKIP there is no libuv"
+fi
+
 limit "$build/cli/bstreamctl" -q daemon stop
 is "the broker stops" $? 0
 is "no segment is left" "$(compgen -G "$segments")" ''
