@@ -94,7 +94,7 @@ tests_check_place_LDFLAGS = $(guard_ldflags)
 tests_check_place_LDADD = $(guard_libs)
 tests_check_pollfd_SOURCES = tests/check_pollfd.c
 tests_check_pollfd_CFLAGS = $(guard_cflags)
-tests_check_pollfd_LDFLAGS = $(guard_ldflags) -Wl,--wrap=inotify_init1,--wrap=inotify_add_watch
+tests_check_pollfd_LDFLAGS = $(guard_ldflags) -Wl,--wrap=inotify_init1,--wrap=inotify_add_watch,--wrap=timerfd_settime
 tests_check_pollfd_LDADD = $(guard_libs)
 tests_check_reader_SOURCES = tests/check_reader.c
 tests_check_reader_CFLAGS = $(guard_cflags)
