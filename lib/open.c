@@ -91,6 +91,14 @@ static void hold_fini(struct bs_hold *hold)
 	bs_segment_unmap(hold->sight.g, hold->sight.geo.size);
 }
 
+/* The same, and close the descriptor. */
+static void hold_drop(struct bs_hold *hold)
+{
+	bs_poll_free(hold->poll);
+	bs_fork_close(hold);
+	bs_segment_unmap(hold->sight.g, hold->sight.geo.size);
+}
+
 /* ---- write ends ----------------------------------------------------------------------------- */
 
 static void writer_fill(struct bstream_writer *w, bool alone)
@@ -191,8 +199,7 @@ int bs_writer_unmake(struct bstream_writer *w)
 
 void bs_writer_drop(struct bstream_writer *w)
 {
-	bs_fork_close(&w->hold);
-	bs_segment_unmap(w->hold.sight.g, w->hold.sight.geo.size);
+	hold_drop(&w->hold);
 	free(w);
 }
 
@@ -327,8 +334,7 @@ int bs_reader_unmake(struct bstream_reader *r)
 
 void bs_reader_drop(struct bstream_reader *r)
 {
-	bs_fork_close(&r->hold);
-	bs_segment_unmap(r->hold.sight.g, r->hold.sight.geo.size);
+	hold_drop(&r->hold);
 	free(r);
 }
 
