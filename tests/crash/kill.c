@@ -156,6 +156,23 @@ static void stage_set(struct stage *st, const struct scene *scene, struct record
 	stage_part(st, w, r);
 }
 
+/* The parent's end has nothing to have, and its descriptor says so. */
+static void stage_poll(struct stage *st)
+{
+	unsigned char buf[CHUNK_LIMIT] = { 0 };
+	size_t len;
+	int rc;
+
+	if (st->scene->victim_reads) {
+		check(st->poll_fd = bstream_writer_pollfd(st->writer), "bstream_writer_pollfd");
+		rc = bstream_write(st->writer, buf, st->scene->len, BSTREAM_DONT_WAIT);
+	} else {
+		check(st->poll_fd = bstream_reader_pollfd(st->reader), "bstream_reader_pollfd");
+		rc = bstream_read(st->reader, buf, sizeof(buf), &len, BSTREAM_DONT_WAIT);
+	}
+	check(rc == -EAGAIN ? 0 : -EINVAL, "a scene that polls does not begin with a refusal");
+}
+
 static void stage_clear(struct stage *st)
 {
 	if (st->blocked != 0) {
@@ -245,7 +262,10 @@ static const char *play_once(const struct scene *scene, struct record *record, s
 		other = victim_start(&st, true);
 	if (st.fd >= 0)
 		close(st.fd);
+	if (scene->polls)
+		stage_poll(&st);
 	trace_step(pid, fate->k, &fate->ended, NULL);
+	const char *bad = scene->moment != NULL ? scene->moment(&st) : NULL;
 	if (other != 0)
 		trace_step(other, fate->j, &other_ended, NULL);
 	if (!other_ended && fate->j % 2 == 0) /* either of them first */
@@ -254,7 +274,8 @@ static const char *play_once(const struct scene *scene, struct record *record, s
 		trace_kill(pid);
 	if (!other_ended && fate->j % 2 != 0)
 		trace_kill(other);
-	const char *bad = verdict(&st);
+	if (bad == NULL)
+		bad = verdict(&st);
 	stage_clear(&st);
 	alarm(0);
 	return bad;

@@ -5,9 +5,11 @@
  * the victim is dead and reaped, never waits, and says what is wrong.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "stage.h"
@@ -252,6 +254,65 @@ static const char *judge_moved_writer(struct stage *st)
 	return judge_writer(st);
 }
 
+/* ---- polling -------------------------------------------------------------------------------- */
+
+/* The looks that a poll descriptor's timer makes by itself would hide an event that never came. */
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *to, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *to, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *to, struct itimerspec *old)
+{
+	if (to->it_value.tv_sec != 0 || to->it_value.tv_nsec > 1)
+		return 0;
+	return __real_timerfd_settime(fd, flags, to, old);
+}
+
+static bool readable(const struct stage *st)
+{
+	struct pollfd p = { .fd = st->poll_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* A call of the victim's that has returned has told the poller. */
+static const char *moment_polled(struct stage *st)
+{
+	uint64_t done = atomic_load(&st->record->done);
+
+	if (done == 0 || readable(st))
+		return NULL;
+	return WRONG("%llu done, and the descriptor is not readable", (unsigned long long)done);
+}
+
+/* The descriptor says so before each read that has something, the end included. */
+static const char *judge_polled_writer(struct stage *st)
+{
+	unsigned char buf[CHUNK_LIMIT];
+	uint64_t n = 0;
+	size_t len;
+	int rc;
+
+	do {
+		bool told = readable(st);
+
+		rc = bstream_read(st->reader, buf, sizeof(buf), &len, BSTREAM_DONT_WAIT);
+		if (!told)
+			return WRONG("a read says %d, and the descriptor was not readable", rc);
+		n += rc == 1;
+	} while (rc == 1);
+	if (n < atomic_load(&st->record->done) || n > atomic_load(&st->record->begun))
+		return WRONG("%llu chunks read", (unsigned long long)n);
+	if (rc != -ECONNRESET)
+		return WRONG("the end is %d", rc);
+	return readable(st) ? NULL : WRONG("the descriptor does not stay readable");
+}
+
+static const char *judge_polled_reader(struct stage *st)
+{
+	if (!readable(st))
+		return WRONG("the reader is dead, and the descriptor is not readable");
+	return judge_reader(st);
+}
+
 /* ---- the scenes ----------------------------------------------------------------------------- */
 
 #define W(n, cap, fill, size, two, do)                                                             \
@@ -320,6 +381,22 @@ const struct scene scenes[] = {
 	  .victim_reads = true,
 	  .act = act_move_reader,
 	  .judge = judge_moved_reader },
+	{ .name = "a writer writes to a reader that polls",
+	  .capacity = 16,
+	  .len = 64,
+	  .polls = true,
+	  .act = act_write_two,
+	  .moment = moment_polled,
+	  .judge = judge_polled_writer },
+	{ .name = "a reader reads what a writer that polls has filled",
+	  .capacity = 2,
+	  .filled = 2,
+	  .len = 64,
+	  .polls = true,
+	  .victim_reads = true,
+	  .act = act_read_two,
+	  .moment = moment_polled,
+	  .judge = judge_polled_reader },
 };
 const unsigned n_scenes = sizeof(scenes) / sizeof(scenes[0]);
 

@@ -30,6 +30,7 @@ struct stage {
 	int fd; /* the victim's end, detached; -1: it has none */
 	int socket[2]; /* [0] the parent's, [1] the victim's */
 	pid_t blocked; /* a process that waits for room; 0: there is none */
+	int poll_fd; /* of a scene that polls */
 	uint64_t filled; /* chunks of the parent's, written before */
 };
 
@@ -43,12 +44,14 @@ struct scene {
 	bool named; /* the stream has a name, STREAM_NAME */
 	bool second; /* another writer is there, alive */
 	bool blocked; /* and one more that waits for room in the full stream, in a process of its own */
+	bool polls; /* the parent polls its own end, and was refused before the victim acts */
 	bool victim_reads;
 	bool from_attach; /* the attaching is part of what is stepped through */
 	bool from_name; /* the victim has no end but opens one, or makes the stream */
 	bool from_socket; /* the victim's end lies in its socket, in a message */
 	void (*act)(struct stage *st, void *end);
 	void (*other)(struct stage *st); /* a second victim, at the other end of the socket */
+	const char *(*moment)(struct stage *st); /* before the kill, or NULL */
 	const char *(*judge)(struct stage *st); /* NULL: right; else what is wrong */
 };
 
