@@ -158,3 +158,14 @@ int registry_file_name(const struct registry *r, char file[STREAM_FILE_SIZE], co
 		 bs_meeting_hash(name), unique);
 	return 0;
 }
+
+void registry_remove(struct registry *r, struct stream *s)
+{
+	/* The words first: if we are killed in between, the next broker finds the file, and them. */
+	stream_remove(s);
+	registry_unname(r, s);
+	registry_watch_nameless(r, s);
+	/* It stays for as long as it has ends, if we hear of it when they go. */
+	if (s->watch < 0 || stream_look(s) == STREAM_OVER)
+		registry_forget(r, s);
+}

@@ -41,6 +41,10 @@ void registry_unname(struct registry *r, struct stream *s);
  * happened in between is seen by the look that has to follow. */
 void registry_watch_nameless(struct registry *r, struct stream *s);
 
+/* Its name is removed: said in its words, and then the name is taken away. It stays for as long as it has
+ * ends, if we hear of it when they go. */
+void registry_remove(struct registry *r, struct stream *s);
+
 /* Forget it altogether: its name, its file, and itself. */
 void registry_forget(struct registry *r, struct stream *s);
 

@@ -32,15 +32,7 @@ int serve_look(struct broker *b, struct request *q)
 
 int serve_remove(struct broker *b, struct request *q)
 {
-	struct registry *r = &b->registry;
-	struct stream *s = q->stream;
-
-	registry_unname(r, s);
-	stream_remove(s);
-	registry_watch_nameless(r, s);
-	/* It stays for as long as it has ends, if we hear of it when they go. */
-	if (s->watch < 0 || stream_look(s) == STREAM_OVER)
-		registry_forget(r, s);
+	registry_remove(&b->registry, q->stream);
 	return 0;
 }
 

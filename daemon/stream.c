@@ -162,6 +162,12 @@ void stream_remove(struct stream *s)
 	bs_verdict_wake_all(&s->sight);
 }
 
+bool stream_is_removed(struct stream *s)
+{
+	bus_guard(&s->region);
+	return (word_look(&s->sight.g->verdicts.writers) & BS_W_REMOVED) != 0;
+}
+
 void stream_eof(struct stream *s)
 {
 	bus_guard(&s->region);

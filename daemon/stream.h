@@ -68,6 +68,9 @@ int stream_open_view(struct stream *s, bool write, int *fdp);
 
 /* The name is gone; the kept write end is given up. Both wake. */
 void stream_remove(struct stream *s);
+
+/* Has that been said? By a broker that then did not live to take the name away. */
+bool stream_is_removed(struct stream *s);
 void stream_eof(struct stream *s);
 
 void stream_stat(struct stream *s, struct bs_wire_stat *stat);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -341,6 +342,43 @@ START_TEST(a_removed_stream_works_on_and_its_name_is_free)
 }
 END_TEST
 
+/* A writer's, which may write to all of its segment. */
+static void words_say_removed(const char *name)
+{
+	struct bs_segment *g;
+	int fd;
+
+	GIVES(raw_ask(BS_REQ_LOOK, name, BS_WANT_WRITE, &fd), 0);
+	g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	MUST(g != MAP_FAILED);
+	uint64_t word = word_look(&g->verdicts.writers);
+	MUST(word_swap(&g->verdicts.writers, word, word | BS_W_REMOVED));
+	munmap(g, sizeof(*g));
+	close(fd);
+}
+
+/* The words come first: a name that is gone while the words do not say so leaves whoever waits for the
+ * next reader waiting for ever. */
+START_TEST(a_removal_that_the_broker_did_not_survive_is_finished_by_the_next)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+	struct bstream_writer *w;
+
+	o.capacity = 1;
+	GIVES(bstream_create("s", &o), 0);
+	GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w), 0);
+	SAY(w, "to whoever comes");
+	words_say_removed("s");
+	raw_broker_kill();
+	MUST(!exists("s"));
+	GIVES(guard_n_segments(), 0);
+	GIVES(bstream_write(w, "to nobody", 9, guard_patience()), -EPIPE);
+	GIVES(bstream_create("s", NULL), 0);
+	bstream_writer_close(w);
+	GIVES(bstream_remove("s"), 0);
+}
+END_TEST
+
 START_TEST(the_next_broker_finds_what_is_left_and_collects_what_is_over)
 {
 	struct bstream_reader *over, *running, *late;
@@ -554,6 +592,7 @@ int main(void)
 		ONCE(the_broker_hears_of_a_writers_death),
 		ONCE(a_removed_stream_is_let_go_with_its_last_end),
 		ONCE(a_removed_stream_works_on_and_its_name_is_free),
+		ONCE(a_removal_that_the_broker_did_not_survive_is_finished_by_the_next),
 		ONCE(the_next_broker_finds_what_is_left_and_collects_what_is_over),
 		ONCE(a_broker_stands_for_the_streams_it_watches),
 		ONCE(brokers_that_die_are_not_missed),
