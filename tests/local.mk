@@ -142,11 +142,16 @@ dist_check_SCRIPTS += tests/sealed.sh
 TESTS += tests/sealed.sh
 
 # stress/: long runs over few cells. BSTREAM_STRESS=10 makes them ten times as long.
+# soak: random everything, an hour and 100,000 kills with BSTREAM_LONG.
 stress_tests = tests/stress/deaths tests/stress/kills tests/stress/matrix tests/stress/mixes
 if HAVE_CHECK
 check_PROGRAMS += $(stress_tests)
 TESTS += $(stress_tests)
 endif
+check_PROGRAMS += tests/stress/soak
+TESTS += tests/stress/soak
+tests_stress_soak_SOURCES = tests/stress/soak.c
+tests_stress_soak_LDADD = lib/libbstream.la
 tests_stress_deaths_SOURCES = tests/stress/deaths.c
 tests_stress_deaths_CFLAGS = $(guard_cflags)
 tests_stress_deaths_LDFLAGS = $(guard_ldflags)
