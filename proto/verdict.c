@@ -153,7 +153,9 @@ void bs_verdict_removed(const struct bs_sight *s)
 
 void bs_verdict_eof(const struct bs_sight *s)
 {
-	word_mend(&s->g->verdicts.writers, 0, BS_W_KEPT);
+	/* The kept end was a write end like any other: a stream whose only one it was has ended, too. */
+	if ((word_look(&s->g->verdicts.writers) & BS_W_KEPT) != 0)
+		word_mend(&s->g->verdicts.writers, BS_W_ATTACHED, BS_W_KEPT);
 	bs_verdict_writers(s);
 }
 

@@ -128,6 +128,20 @@ START_TEST(eof_waits_for_the_writers_that_are_there)
 }
 END_TEST
 
+START_TEST(eof_ends_a_stream_whose_only_write_end_was_the_kept_one)
+{
+	begin("n", BS_KEEP_WRITERS);
+	GIVES(bs_verdict_writers(&s), false);
+	bs_verdict_eof(&s);
+	GIVES(writers(), BS_W_ATTACHED | BS_W_ENDED);
+	end();
+	begin("n", 0);
+	bs_verdict_eof(&s); /* gives up nothing here */
+	GIVES(writers(), 0);
+	end();
+}
+END_TEST
+
 START_TEST(evidence_from_before_a_change_is_thrown_away)
 {
 	uint64_t old;
@@ -359,6 +373,7 @@ int main(void)
 		ONCE(a_writer_that_died_is_lost),
 		ONCE(a_kept_write_end_holds_the_end_back),
 		ONCE(eof_waits_for_the_writers_that_are_there),
+		ONCE(eof_ends_a_stream_whose_only_write_end_was_the_kept_one),
 		ONCE(evidence_from_before_a_change_is_thrown_away),
 		ONCE(a_parked_read_end_opens_and_parks_again),
 		N_WAYS(a_read_end_that_went_breaks_the_stream, 2),
