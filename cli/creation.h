@@ -21,8 +21,8 @@ bool creation_take_keep(void *to, const char *text);
 /* Reads octal permission bits. */
 bool creation_take_mode(void *to, const char *text);
 
-/* The rows, with @c, a struct creation of static storage, as their target. */
-#define CREATION_OPTIONS(c)                                                                   \
+/* The rows of a stream with or without a name, with @c, a struct creation of static storage. */
+#define CREATION_PAIR_OPTIONS(c)                                                              \
 	{ .name = "capacity",                                                                 \
 	  .kind = OPTION_NUMBER,                                                              \
 	  .arg = "N",                                                                         \
@@ -38,22 +38,24 @@ bool creation_take_mode(void *to, const char *text);
 		  .arg = "N",                                                                 \
 		  .to = &(c).max_writers,                                                     \
 		  .help = "writers open at once at most (default 64)" },                      \
-		{ .name = "keep",                                                             \
-		  .kind = OPTION_OWN,                                                         \
-		  .optional = true,                                                           \
-		  .arg = "reader|writers|both",                                               \
-		  .to = &(c).keep,                                                            \
-		  .take = creation_take_keep,                                                 \
-		  .help = "reader: a read end that is left goes back to its name\n"           \
-			  "writers: no end before bstreamctl eof; alone: both" },             \
-		{ .name = "mode",                                                             \
-		  .kind = OPTION_OWN,                                                         \
-		  .arg = "OCTAL",                                                             \
-		  .to = &(c).mode,                                                            \
-		  .take = creation_take_mode,                                                 \
-		  .help = "who may open it by name (default 0600)" },                         \
 	{                                                                                     \
 		.name = "sealed", .to = &(c).sealed, .help = "for peers that are not trusted" \
+	}
+
+/* The rows of a stream with a name. */
+#define CREATION_OPTIONS(c)                                                                  \
+	CREATION_PAIR_OPTIONS(c),                                                            \
+		{ .name = "keep",                                                            \
+		  .kind = OPTION_OWN,                                                        \
+		  .optional = true,                                                          \
+		  .arg = "reader|writers|both",                                              \
+		  .to = &(c).keep,                                                           \
+		  .take = creation_take_keep,                                                \
+		  .help = "reader: a read end that is left goes back to its name\n"          \
+			  "writers: no end before bstreamctl eof; alone: both" },            \
+	{                                                                                    \
+		.name = "mode", .kind = OPTION_OWN, .arg = "OCTAL", .to = &(c).mode,         \
+		.take = creation_take_mode, .help = "who may open it by name (default 0600)" \
 	}
 
 /* What the library is to be asked for. */

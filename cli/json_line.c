@@ -69,6 +69,34 @@ void json_line_text(struct json_line *line, const char *key, const char *value)
 				      json_string(say_safely(safe, sizeof(safe), value))) == 0);
 }
 
+/* @bytes twice: as they can be printed, and in hex. */
+static void json_line_raw(struct json_line *line, const char *key, const unsigned char *bytes,
+			  size_t len)
+{
+	char *text = malloc(4 * len + 1);
+	char hex_key[64];
+
+	json_must(text != NULL);
+	json_must(json_object_set_new(
+			  json_of(line), key,
+			  json_string(say_safely_bytes(text, 4 * len + 1, bytes, len))) == 0);
+	for (size_t i = 0; i < len; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	snprintf(hex_key, sizeof(hex_key), "%s_hex", key);
+	json_must(json_object_set_new(json_of(line), hex_key, json_string(text)) == 0);
+	free(text);
+}
+
+void json_line_bytes(struct json_line *line, const char *key, const void *bytes, size_t len)
+{
+	json_t *text = json_stringn(bytes, len);
+
+	if (text)
+		json_must(json_object_set_new(json_of(line), key, text) == 0);
+	else
+		json_line_raw(line, key, bytes, len);
+}
+
 void json_line_number(struct json_line *line, const char *key, uint64_t value)
 {
 	json_must(json_object_set_new(json_of(line), key, json_integer((json_int_t)value)) == 0);
@@ -117,6 +145,11 @@ struct json_line *json_line_item(struct json_line *line, const char *list)
 void json_line_text(struct json_line *line, const char *key, const char *value)
 {
 	(void)line, (void)key, (void)value;
+}
+
+void json_line_bytes(struct json_line *line, const char *key, const void *bytes, size_t len)
+{
+	(void)line, (void)key, (void)bytes, (void)len;
 }
 
 void json_line_number(struct json_line *line, const char *key, uint64_t value)

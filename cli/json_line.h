@@ -21,6 +21,11 @@ struct json_line *json_line_item(struct json_line *line, const char *list);
 void json_line_list(struct json_line *line, const char *list);
 
 void json_line_text(struct json_line *line, const char *key, const char *value);
+/*
+ * Any bytes: as they are if they are UTF-8, else with \xNN for what cannot be printed, and all of them
+ * in hex under @key_hex.
+ */
+void json_line_bytes(struct json_line *line, const char *key, const void *bytes, size_t len);
 void json_line_number(struct json_line *line, const char *key, uint64_t value);
 void json_line_real(struct json_line *line, const char *key, double value);
 void json_line_bool(struct json_line *line, const char *key, bool value);

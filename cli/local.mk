@@ -11,6 +11,7 @@ cli_bstreamctl_SOURCES = \
 	cli/intake.c cli/intake.h \
 	cli/json_line.c cli/json_line.h \
 	cli/lane.c cli/lane.h cli/lane_bstream.c cli/lane_pipe.c \
+	cli/letter.c cli/letter.h \
 	cli/listing.c cli/listing.h \
 	cli/main.c \
 	cli/name.c cli/name.h \
@@ -33,9 +34,12 @@ cli_bstreamctl_SOURCES = \
 	cli/verb_eof.c \
 	cli/verb_exec.c \
 	cli/verb_help.c \
+	cli/verb_listen.c \
 	cli/verb_ls.c \
+	cli/verb_open.c \
 	cli/verb_read.c \
 	cli/verb_rm.c \
+	cli/verb_send.c \
 	cli/verb_stat.c \
 	cli/verb_tee.c \
 	cli/verb_wait.c \

@@ -112,6 +112,7 @@ static int operands_check(const struct verb *verb, const struct call *call)
 		[OPERANDS_NAME] = { 1, 1, 1 },
 		[OPERANDS_NAMES] = { 1, INT_MAX, INT_MAX },
 		[OPERANDS_NAME_FILES] = { 1, INT_MAX, 1 },
+		[OPERANDS_NAME_COMMAND] = { 1, INT_MAX, 1 },
 		[OPERANDS_COMMAND] = { 1, INT_MAX, 0 },
 		[OPERANDS_PATTERNS] = { 0, INT_MAX, 0 },
 		[OPERANDS_WORD] = { 1, 1, 0 },

@@ -25,6 +25,9 @@ struct outcome {
 
 #define LOOK "bstreamctl stat NAME shows its ends"
 
+#define NOBODY_LISTENS \
+	"nobody listens there", "bstreamctl listen does; --timeout waits for somebody who will"
+
 static const struct outcome outcomes[] = {
 	/* Files of the caller's are no streams: whatever fails there is an ordinary failure. */
 	{ DOING_INPUT, 0, CODE_FAILURE, NULL, NULL },
@@ -67,6 +70,24 @@ static const struct outcome outcomes[] = {
 	{ DOING_READ, ECONNRESET, CODE_WRITER_DIED, "a writer died without closing",
 	  "the data may be cut short" },
 	{ DOING_READ, ETIMEDOUT, CODE_TIMED_OUT, "timed out waiting for data", LOOK },
+
+	{ DOING_LISTEN, EADDRINUSE, CODE_TAKEN, "another process listens there",
+	  "choose another name" },
+
+	{ DOING_REACH, ENOENT, CODE_NO_STREAM, NOBODY_LISTENS },
+	{ DOING_REACH, ETIMEDOUT, CODE_TIMED_OUT, "timed out waiting for somebody to listen there",
+	  NULL },
+
+	{ DOING_SEND, ENOENT, CODE_NO_STREAM, NOBODY_LISTENS },
+	{ DOING_SEND, ETIMEDOUT, CODE_TIMED_OUT, "timed out: the mailbox is full", NULL },
+	{ DOING_SEND, EPIPE, CODE_READER_GONE, "the stream is broken", NULL },
+
+	{ DOING_CONNECT, ENOENT, CODE_NO_STREAM, NOBODY_LISTENS },
+	{ DOING_CONNECT, ETIMEDOUT, CODE_TIMED_OUT, "timed out: the mailbox is full", NULL },
+	{ DOING_CONNECT, EINVAL, CODE_USAGE, "a stream cannot be made like this",
+	  "capacity, chunk-max or max-writers is out of bounds" },
+	{ DOING_CONNECT, EOPNOTSUPP, CODE_FAILURE, "not supported here",
+	  "without membarrier(2) set BSTREAM_FENCES=1" },
 
 	{ DOING_WAIT, EPIPE, CODE_READER_GONE, "it can no longer happen, the reader is gone",
 	  NULL },
@@ -124,4 +145,9 @@ int outcome_fail(enum doing doing, const char *about, int err)
 	else
 		say_failure(about, "%s", what);
 	return o->code;
+}
+
+int outcome_own(int code)
+{
+	return code == CODE_FAILURE ? CODE_OWN_FAILURE : code;
 }

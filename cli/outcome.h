@@ -30,6 +30,10 @@ enum doing {
 	DOING_WRITE,
 	DOING_DRAIN,
 	DOING_READ,
+	DOING_LISTEN,
+	DOING_REACH, /* waiting for a mailbox */
+	DOING_SEND,
+	DOING_CONNECT, /* making a stream and sending its read end */
 	DOING_WAIT,
 	DOING_ASK, /* a question to the broker that has no deadline of ours */
 	DOING_INPUT, /* on a file that is read */
@@ -38,5 +42,8 @@ enum doing {
 
 /* Says why @doing failed on @about with @err, a negative errno, and returns the exit code. */
 int outcome_fail(enum doing doing, const char *about, int err);
+
+/* For verbs that run a command, which may exit 1 as well: @code, but 125 where it is 1. */
+int outcome_own(int code);
 
 #endif

@@ -8,7 +8,7 @@
  * that for ever. Without -p there is no thread before the stream is open either, because opening it
  * costs a process with threads some milliseconds more (membarrier(2) registers it): until then the
  * handler writes the one line that can be true by itself. The fill is looked up in a view of the thread's own, never in the handle at work.
- * One at a time in a process; verb_write.c and verb_read.c use it.
+ * One at a time in a process; intake.c, pour.c and verb_tee.c use it.
  */
 #include "config.h"
 #include "bstream.h"
@@ -40,6 +40,7 @@ static struct {
 	const char *name;
 	enum progress_form form;
 	bool terminal, running;
+	_Atomic bool nameless;
 	char idle_line[BSTREAM_NAME_MAX + 128]; /* what SIGUSR1 prints while there is no thread */
 	size_t idle_len;
 	int wake_fd;
@@ -98,6 +99,8 @@ static void on_sigusr1(int signal_number)
 static bool fill_look(struct bstream_stat *stat)
 {
 	stat->size = sizeof(*stat);
+	if (atomic_load_explicit(&progress.nameless, memory_order_relaxed))
+		return false;
 	if (!progress.view && bstream_view_open(progress.name, &progress.view) < 0)
 		return false;
 	return bstream_view_stat(progress.view, stat) == 0;
@@ -207,6 +210,11 @@ void progress_start(const char *name, enum progress_form form)
 	if (form)
 		thread_start();
 	sigaction(SIGUSR1, &action, NULL);
+}
+
+void progress_nameless(void)
+{
+	atomic_store_explicit(&progress.nameless, true, memory_order_relaxed);
 }
 
 void progress_opened(void)

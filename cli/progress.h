@@ -19,6 +19,8 @@ int progress_choose(enum progress_form *form, bool json, bool quiet);
 
 /* Starts to answer SIGUSR1, and with a form to print by itself. @name is borrowed until stop. */
 void progress_start(const char *name, enum progress_form form);
+/* Says, between start and opened, that @name is no stream's: its fill cannot be looked up. */
+void progress_nameless(void);
 /* Says that the stream is open from now on; times and rates count from here. */
 void progress_opened(void);
 /* Counts one chunk of @len bytes. Called by one thread only. */

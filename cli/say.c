@@ -26,13 +26,13 @@ void say_set_level(enum say_level level)
 	say_level = level;
 }
 
-const char *say_safely(char *buf, size_t size, const char *text)
+const char *say_safely_bytes(char *buf, size_t size, const void *bytes, size_t len)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t n = 0;
 
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = ((const unsigned char *)bytes)[i];
 		int plain = c >= 0x20 && c < 0x7f && c != '\\';
 
 		if (n + (plain ? 1 : 4) >= size)
@@ -48,6 +48,11 @@ const char *say_safely(char *buf, size_t size, const char *text)
 	}
 	buf[n] = '\0';
 	return buf;
+}
+
+const char *say_safely(char *buf, size_t size, const char *text)
+{
+	return say_safely_bytes(buf, size, text, strlen(text));
 }
 
 static void line_write(const char *line, size_t len)

@@ -19,5 +19,7 @@ void say_note(const char *about, const char *format, ...) __attribute__((format(
 
 /* Copies @text so that a terminal shows it and does nothing else with it. Returns @buf. */
 const char *say_safely(char *buf, size_t size, const char *text);
+/* The same for @len bytes, zero bytes among them. */
+const char *say_safely_bytes(char *buf, size_t size, const void *bytes, size_t len);
 
 #endif

@@ -10,6 +10,7 @@ enum verb_operands {
 	OPERANDS_NAME, /* one stream */
 	OPERANDS_NAMES, /* one stream or more */
 	OPERANDS_NAME_FILES, /* one stream, then files */
+	OPERANDS_NAME_COMMAND, /* one name, then perhaps a command behind -- */
 	OPERANDS_COMMAND, /* a command; what stands behind its first word is not our option */
 	OPERANDS_PATTERNS, /* any number of patterns */
 	OPERANDS_WORD, /* one word that the verb knows */
@@ -49,9 +50,12 @@ extern const struct verb verb_daemon;
 extern const struct verb verb_eof;
 extern const struct verb verb_exec;
 extern const struct verb verb_help;
+extern const struct verb verb_listen;
 extern const struct verb verb_ls;
+extern const struct verb verb_open;
 extern const struct verb verb_read;
 extern const struct verb verb_rm;
+extern const struct verb verb_send;
 extern const struct verb verb_stat;
 extern const struct verb verb_tee;
 extern const struct verb verb_wait;

@@ -128,12 +128,6 @@ static int own_failure(const char *what, int err)
 	return CODE_OWN_FAILURE;
 }
 
-/* The command may exit 1 as well, so where others do, exec does not. */
-static int own_code(int code)
-{
-	return code == CODE_FAILURE ? CODE_OWN_FAILURE : code;
-}
-
 static int exec_check(const struct call *call)
 {
 	int code = CODE_DONE;
@@ -352,7 +346,7 @@ static int command_pump(pid_t pid, const sigset_t *mask)
 	pthread_sigmask(SIG_SETMASK, mask, NULL);
 	pump_join(&job.in);
 	pump_join(&job.out);
-	return code ? code : own_code(job.in.code ? job.in.code : job.out.code);
+	return code ? code : outcome_own(job.in.code ? job.in.code : job.out.code);
 }
 
 /* The command did not run: nothing was taken from its inputs, and others may have them. */
@@ -426,7 +420,7 @@ static int exec_run(const struct call *call)
 		code = pipes_make();
 	if (code) {
 		inputs_give_back();
-		return own_code(code);
+		return outcome_own(code);
 	}
 	return job.in.name || job.out.name ? command_attend(&command) : command_replace(&command);
 }

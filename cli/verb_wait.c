@@ -39,7 +39,8 @@ static const struct option_row wait_options[] = {
 	  .to = &wait_what,
 	  .take = wait_take_what,
 	  .help = "what to wait for: the name; a process at its read end; one at a\n"
-		  "write end; every chunk read; every writer gone as well" },
+		  "write end; every chunk read; every writer gone as well; somebody\n"
+		  "who listens at this name" },
 	{ .name = "timeout",
 	  .kind = OPTION_TIME,
 	  .arg = "T",
@@ -54,7 +55,8 @@ static int wait_run(const struct call *call)
 	int r;
 
 	if (!wait_what)
-		return say_usage(name, "--for is missing (exists, reader, writer, empty or end)");
+		return say_usage(
+			name, "--for is missing (exists, reader, writer, empty, end or mailbox)");
 	r = bstream_wait(name, wait_what, units_deadline(wait_timeout));
 	return r < 0 ? outcome_fail(DOING_WAIT, name, r) : CODE_DONE;
 }

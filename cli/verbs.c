@@ -11,8 +11,9 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-	&verb_create, &verb_write, &verb_read, &verb_tee,   &verb_exec,	  &verb_ls,   &verb_stat,
-	&verb_rm,     &verb_eof,   &verb_wait, &verb_bench, &verb_daemon, &verb_help, NULL,
+	&verb_create, &verb_write, &verb_read,	 &verb_tee,  &verb_exec, &verb_listen,
+	&verb_open,   &verb_send,  &verb_ls,	 &verb_stat, &verb_rm,	 &verb_eof,
+	&verb_wait,   &verb_bench, &verb_daemon, &verb_help, NULL,
 };
 
 const struct verb *verb_find(const char *name)
@@ -30,7 +31,7 @@ void verb_print_all(FILE *out)
 	for (const struct verb *const *v = verbs; *v; v++) {
 		int n = fprintf(out, "  %s %s", (*v)->name, (*v)->args);
 
-		fprintf(out, "%*s%s\n", n < 26 ? 26 - n : 1, "", (*v)->help);
+		fprintf(out, "%*s%s\n", n < 32 ? 32 - n : 1, "", (*v)->help);
 	}
 	fprintf(out, "\nglobal options:\n");
 	options_print(out, global_options);

@@ -5,6 +5,8 @@ cli_tests = \
 	tests/cli/endings.bats \
 	tests/cli/exec.bats \
 	tests/cli/framing.bats \
+	tests/cli/keep.bats \
+	tests/cli/mail.bats \
 	tests/cli/start.bats \
 	tests/cli/tee.bats \
 	tests/cli/tree.bats \
