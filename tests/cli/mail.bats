@@ -211,6 +211,9 @@ bstreamctl: box: sh was killed by signal 9 (its note: 'worse')" ]
 	[ $n -ge 16 ]
 	run -124 ctl send box --timeout 50ms
 	[[ $output == "bstreamctl: box: timed out: the mailbox is full" ]]
+	ctl write a <<<"not lost"
+	run -124 ctl send box --reader a --timeout 50ms
+	[ "$(ctl read a --no-wait)" = "not lost" ]
 	start send box
 	exec 8<>gate
 	echo go >&8
