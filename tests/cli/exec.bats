@@ -45,8 +45,9 @@ load setup
 	run -126 ctl exec -r in -- "$dir/script"
 	run -126 ctl exec -i in -- "$dir/script"
 	[ "$(ctl read in)" = hello ]
+	# (The leak sanitizer cannot do without descriptors.)
 	# shellcheck disable=SC2046 # a list
-	run -125 bash -c 'ulimit -n 32; exec "$BSTREAMCTL" exec "$@"' - $(printf -- '-w out%d ' {1..40}) true
+	run -125 env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" bash -c 'ulimit -n 32; exec "$BSTREAMCTL" exec "$@"' - $(printf -- '-w out%d ' {1..40}) true
 	[[ $output == *"Too many open files"* ]]
 }
 
