@@ -11,14 +11,15 @@
         for chunk in reader:
             print(chunk)
 
-A stream is a bounded FIFO of chunks: many writers, one reader. A writer that finds it full waits for
-the reader. A reader learns at the end whether every writer closed, or one died (WriterDiedError).
+A stream is a bounded FIFO of chunks: many writers, one reader. A writer that finds it full waits
+for the reader. A reader learns at the end whether every writer closed, or one died
+(WriterDiedError).
 
 Timeouts are in seconds; None waits for ever, 0 does not wait (BlockingIOError). Ctrl-C ends a wait.
-Failed calls raise OSError with the library's errno, of the classes in bstream.errors. An end is used
-by one thread at a time: clone() a Writer for each. A forked child does not get its parent's ends
-(StaleError there): give it one by detach() and attach(), or by send() and recv(). For asyncio there is
-bstream.aio.
+Failed calls raise OSError with the library's errno, of the classes in bstream.errors. An end is
+used by one thread at a time: clone() a Writer for each. A forked child does not get its parent's
+ends (StaleError there): give it one by detach() and attach(), or by send() and recv(). For asyncio
+there is bstream.aio.
 
 This module needs the shared library libbstream.so.0; BSTREAM_LIBRARY names another file. The manual
 is doc/python.md, and bstream(7).

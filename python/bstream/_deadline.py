@@ -45,7 +45,9 @@ def slice_end(deadline: int) -> int:
     return min(deadline, time.monotonic_ns() + _SLICE_NS)
 
 
-def until(deadline: int, call: Callable[..., Any], *before: Any, behind: tuple[Any, ...] = ()) -> int:
+def until(
+    deadline: int, call: Callable[..., Any], *before: Any, behind: tuple[Any, ...] = ()
+) -> int:
     """call(*before, DEADLINE, *behind), in slices if need be."""
     while True:
         end = slice_end(deadline)

@@ -194,9 +194,9 @@ class _End:
         return stat_of(stat)
 
     def fileno(self) -> int:
-        """A descriptor for select, selectors and asyncio: readable (of a Writer, too) whenever a read
-        or a write would not raise BlockingIOError. It may be readable when nothing can be had: try with
-        timeout=0. The end's own: neither to be closed nor read."""
+        """A descriptor for select, selectors and asyncio: readable (of a Writer, too) whenever a
+        read or a write would not raise BlockingIOError. It may be readable when nothing can be
+        had: try with timeout=0. The end's own: neither to be closed nor read."""
         h = self._take()
         try:
             rc: int = getattr(patient, self._kind + "_pollfd")(h)
@@ -333,9 +333,9 @@ class Writer(_End):
 
     def reserve(self, size: int, timeout: Optional[float] = None) -> memoryview:
         """The next chunk's memory, `size` bytes of any content, to be written in place. commit()
-        or cancel() ends it, and the memoryview with it: if a slice, a cast or an array made of it is
-        still there, they raise BufferError and change nothing. Later chunks of other writers wait
-        behind it meanwhile."""
+        or cancel() ends it, and the memoryview with it: if a slice, a cast or an array made of it
+        is still there, they raise BufferError and change nothing. Later chunks of other writers
+        wait behind it meanwhile."""
         h = self._h
         if h is None:
             raise self._refusal()
@@ -537,8 +537,8 @@ class Reader(_End):
 
     def peek(self, timeout: Optional[float] = None) -> Optional[memoryview]:
         """The next chunk in place, read-only; None at the end of the stream. release() gives it
-        back, and the memoryview ends with it. Until then the chunk comes again at the next peek() or
-        read(), also for whoever has the read end by then."""
+        back, and the memoryview ends with it. Until then the chunk comes again at the next peek()
+        or read(), also for whoever has the read end by then."""
         h = self._h
         if h is None:
             raise self._refusal()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Lends memory of a segment as memoryviews, and knows when the last of them has gone.
 
-A slice or a cast of a memoryview lives on when the view itself is released, so that it is not enough
-to release what was handed out. What is lent is therefore a chain:
+A slice or a cast of a memoryview lives on when the view itself is released, so that it is not
+enough to release what was handed out. What is lent is therefore a chain:
 
     user's views  ->  .base  ->  ctypes array  ->  Hold
 

@@ -2,9 +2,9 @@
 """Owns the shared library: finds it, checks that it is one this module can use, and says which
 types its functions take. Nobody else calls ctypes.CDLL.
 
-Each function is there twice. `now` keeps the interpreter's lock (GIL) during the call: for calls that
-do not wait. It is cheaper, and while the lock is held no other thread can be in the same handle.
-`patient` gives it up: for calls that may wait.
+Each function is there twice. `now` keeps the interpreter's lock (GIL) during the call: for calls
+that do not wait. It is cheaper, and while the lock is held no other thread can be in the same
+handle. `patient` gives it up: for calls that may wait.
 
 A handle is passed as a number of type c_size_t and not as c_void_p, because None must not become
 NULL: ctypes refuses it with ArgumentError before anything is called. A handle that is closed, or in
@@ -161,7 +161,9 @@ def _candidates() -> list[str]:
     except ImportError:  # run from the source tree
         return [SONAME]
     installed = os.path.join(LIBDIR, SONAME)
-    return [installed, SONAME] if os.path.isabs(installed) and os.path.exists(installed) else [SONAME]
+    if os.path.isabs(installed) and os.path.exists(installed):
+        return [installed, SONAME]
+    return [SONAME]
 
 
 def _load() -> tuple[str, ctypes.CDLL]:

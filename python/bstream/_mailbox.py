@@ -26,8 +26,8 @@ class Message(NamedTuple):
 
 
 class Mailbox:
-    """`Mailbox("jobs")` opens a mailbox; close() frees its name. Messages that were not received are
-    thrown away then, and the writers of their streams get BrokenPipeError."""
+    """`Mailbox("jobs")` opens a mailbox; close() frees its name. Messages that were not received
+    are thrown away then, and the writers of their streams get BrokenPipeError."""
 
     __slots__ = ("name", "_h", "_hold", "__weakref__")
 
@@ -127,8 +127,8 @@ def send(
     reader: Optional[Reader] = None,
     timeout: Optional[float] = None,
 ) -> None:
-    """Sends a note to a mailbox, and with it, perhaps, a read end, which is the receiver's then, with
-    the chunks in flight. Waits while the mailbox is full. FileNotFoundError: nobody is there."""
+    """Sends a note to a mailbox, and with it, perhaps, a read end, which is the receiver's then,
+    with the chunks in flight. Waits while the mailbox is full. FileNotFoundError: nobody is there."""
     name, deadline, text = name_of(mailbox), _deadline.at(timeout), memoryview(note).tobytes()
 
     def call(handle: int) -> int:

@@ -22,13 +22,21 @@ _SYSTEM, _NO_START = 0x1, 0x2
 
 
 def options_of(
-    capacity: int, chunk_max: int, max_writers: int, keep: Keep, mode: int, sealed: bool, fences: bool
+    capacity: int,
+    chunk_max: int,
+    max_writers: int,
+    keep: Keep,
+    mode: int,
+    sealed: bool,
+    fences: bool,
 ) -> Any:
     """struct bstream_options, by reference."""
     try:
         kept = _stat.KEEP[keep]
     except KeyError:
-        raise ValueError(f"keep must be None, 'reader', 'writers' or 'both', not {keep!r}") from None
+        raise ValueError(
+            f"keep must be None, 'reader', 'writers' or 'both', not {keep!r}"
+        ) from None
     for word in (capacity, chunk_max, max_writers, mode):
         if not 0 <= word < 2**32:
             raise failure(-errno.EINVAL)
@@ -111,8 +119,8 @@ def eof(name: Name) -> None:
 
 def wait(name: Name, what: What, timeout: Optional[float] = None) -> None:
     """Waits for something to be true of a name: that it "exists"; that a "reader" or a "writer" has
-    it open; that every chunk was released ("empty"); that it came to its "end"; that a "mailbox" of that
-    name is open."""
+    it open; that every chunk was released ("empty"); that it came to its "end"; that a "mailbox"
+    of that name is open."""
     number = _WHAT.get(what)
     if number is None:
         raise ValueError(f"what must be one of {', '.join(_WHAT)}, not {what!r}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""bstream with asyncio: each function tries without waiting, and where that says EAGAIN lets the event
-loop wait for the end's descriptor (fileno()) to become readable.
+"""bstream with asyncio: each function tries without waiting, and where that says EAGAIN lets the
+event loop wait for the end's descriptor (fileno()) to become readable.
 
     async for chunk in reader: ...          # or aio.chunks(reader), aio.views(reader)
     await aio.write(writer, b"chunk")

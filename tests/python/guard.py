@@ -2,8 +2,8 @@
 """What every Python test stands in: a runtime directory and a broker of its own, a deadline, and a
 look at what it left: ends, segments, the broker's socket, child processes. The results are TAP.
 
-A test file ends in guard.main(). It runs alone too, in the build tree: `python3 test_ends.py`, or one
-case of it: TESTCASE=Writing.test_an_empty_chunk_is_a_chunk.
+A test file ends in guard.main(). It runs alone too, in the build tree: `python3 test_ends.py`, or
+one case of it: TESTCASE=Writing.test_an_empty_chunk_is_a_chunk.
 """
 
 import faulthandler

@@ -13,7 +13,8 @@ import time
 import guard
 from guard import bstream
 
-SIZE, COUNT, ROUNDS = (int(given) for given in (sys.argv[1:] + ["4096", "20000", "3"][len(sys.argv) - 1 :]))
+DEFAULTS = ["4096", "20000", "3"]
+SIZE, COUNT, ROUNDS = map(int, sys.argv[1:] + DEFAULTS[len(sys.argv) - 1 :])
 
 
 def pin(cpu):

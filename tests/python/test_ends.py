@@ -49,9 +49,9 @@ class Writing(guard.Case):
     def test_a_chunk_above_the_limit_is_refused(self):
         writer, _ = self.pair(chunk_max=100)
         for write in (writer.write, writer.reserve, writer.writev):
-            argument = {writer.reserve: 101, writer.writev: [bytes(50), bytes(51)]}.get(write, bytes(101))
+            too_much = {writer.reserve: 101, writer.writev: [bytes(50), bytes(51)]}
             with self.raises_errno(errno.EMSGSIZE, bstream.ChunkSizeError):
-                write(argument)
+                write(too_much.get(write, bytes(101)))
         writer.write(bytes(100))
 
     def test_large_chunks_go_through(self):
@@ -349,7 +349,8 @@ class Threads(guard.Case):
         thread = threading.Thread(target=lambda: got.append(reader.read()))
         thread.start()
         guard.until(lambda: repr(reader) == "Reader(in use)")
-        for call in (reader.read, reader.peek, reader.release, reader.close, reader.detach, reader._let_go):
+        calls = (reader.read, reader.peek, reader.release, reader.close, reader.detach)
+        for call in calls + (reader._let_go,):
             with self.assertRaisesRegex(RuntimeError, "in use"):
                 call()
         writer.write(b"for the thread")
