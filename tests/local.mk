@@ -173,6 +173,7 @@ include tests/lint/local.mk
 include tests/examples/local.mk
 include tests/cli/local.mk
 include tests/python/local.mk
+include tests/install/local.mk
 include tests/broker/local.mk
 include tests/crash/local.mk
 include tests/model/local.mk
