@@ -24,19 +24,22 @@ from typing import Any, AsyncIterator, Callable, Iterator, Optional, Union
 
 from . import _deadline
 from ._lend import Hold, Lender, warn_forgotten
-from ._library import now, patient
+from ._library import bare, now, patient
 from ._stat import Stat, c_stat, stat_of
 from .errors import ChunkSizeError, failure, reset
 
 _AGAIN = -errno.EAGAIN
 _BIG = 65536  # bytes; the GIL is given up to copy more
 
-_peek = now.peek
-_release = now.release
-_read = now.read
-_write = now.write
-_reserve = now.reserve
-_commit = now.commit
+_INT_MAX = 2**31 - 1
+_DONT_WAIT = ctypes.c_uint64(0)
+
+_peek = bare("peek")
+_release = bare("release")
+_read = bare("read")
+_write = bare("write")
+_reserve = bare("reserve")
+_commit = bare("commit")
 
 Buffer = Any  # bytes, bytearray, memoryview, array, numpy.ndarray, …
 Socket = Union[socket.socket, int]
@@ -57,8 +60,8 @@ class Handles:
 
     def __init__(self) -> None:
         self.words = (ctypes.c_uint64 * 2)()
-        self.first = ctypes.addressof(self.words)
-        self.second = self.first + 8
+        self.first = ctypes.c_size_t(ctypes.addressof(self.words))
+        self.second = ctypes.c_size_t(self.first.value + 8)
 
 
 def _socket_wait(sock: Socket, events: int) -> int:
@@ -86,7 +89,7 @@ class _End:
     _kind: str  # of the C functions: "reader" or "writer"
 
     def __init__(self, name: Union[str, bytes], timeout: Optional[float] = None) -> None:
-        self._h: Optional[int] = None
+        self._h: Optional[ctypes.c_size_t] = None
         self._hold: Optional[Hold] = None
         out = Handles()
         rc = _deadline.until(
@@ -104,7 +107,7 @@ class _End:
         self._lender = Lender(self._hold, readonly=self._kind == "reader")
         self._out = out = Handles()
         self._words, self._at, self._at2 = out.words, out.first, out.second
-        self._h = address
+        self._h = ctypes.c_size_t(address)
 
     @classmethod
     def _of(cls, address: int) -> Any:
@@ -126,7 +129,7 @@ class _End:
             return ValueError(f"operation on a closed {kind}")
         return RuntimeError(f"this {kind} is in use: by another thread, or below a signal handler")
 
-    def _take(self) -> int:
+    def _take(self) -> ctypes.c_size_t:
         h = self._h
         if h is None:
             raise self._refusal()
@@ -135,7 +138,7 @@ class _End:
 
     def _give(self, call: Callable[[int], int]) -> int:
         """call(handle), which consumes the handle unless it fails. What it returned."""
-        h: Optional[int] = self._take()
+        h: Optional[ctypes.c_size_t] = self._take()
         hold = self._hold
         assert hold is not None
         try:
@@ -170,7 +173,9 @@ class _End:
         self._gone()
         self._died(hold.take())
 
-    def _wait(self, h: int, timeout: Optional[float], call: Callable[..., int], *args: Any) -> int:
+    def _wait(
+        self, h: ctypes.c_size_t, timeout: Optional[float], call: Callable[..., int], *args: Any
+    ) -> int:
         """call(h, *args, deadline), the GIL given up."""
         return _deadline.until(_deadline.at(timeout), call, h, *args)
 
@@ -299,7 +304,7 @@ class Writer(_End):
             raise self._refusal()
         self._h = None
         try:
-            rc = _AGAIN if size > _BIG else _write(h, data, size, 0)
+            rc = _AGAIN if size > _BIG else _write(h, data, size, _DONT_WAIT)
             if rc == _AGAIN and (timeout != 0 or size > _BIG):
                 rc = self._wait(h, timeout, patient.write, data, size)
         finally:
@@ -341,7 +346,9 @@ class Writer(_End):
             raise self._refusal()
         self._h = None
         try:
-            rc = _reserve(h, size, self._at, 0)
+            if not 0 <= size <= _INT_MAX:
+                raise failure(-errno.EMSGSIZE)
+            rc = _reserve(h, size, self._at, _DONT_WAIT)
             if rc == _AGAIN and timeout != 0:
                 rc = self._wait_reserve(h, size, timeout)
             if rc == 0:
@@ -351,7 +358,7 @@ class Writer(_End):
             self._h = h
         raise failure(rc)
 
-    def _wait_reserve(self, h: int, size: int, timeout: Optional[float]) -> int:
+    def _wait_reserve(self, h: ctypes.c_size_t, size: int, timeout: Optional[float]) -> int:
         return _deadline.until(
             _deadline.at(timeout), lambda end: int(patient.reserve(h, size, self._at, end))
         )
@@ -366,7 +373,7 @@ class Writer(_End):
             self._lender.revoke()
             if size is None:
                 size = self._reserved or 0
-            rc = _commit(h, size)
+            rc = _commit(h, size) if 0 <= size <= _INT_MAX else -errno.EINVAL
             if rc == 0 or rc == -errno.EPIPE:
                 self._reserved = None
         finally:
@@ -481,11 +488,12 @@ class Reader(_End):
         reader: Reader = cls._received(sock)
         return reader
 
-    def _read_at(self, h: int, at: int, size: int, timeout: Optional[float]) -> int:
+    def _read_to(self, h: ctypes.c_size_t, array: Any, timeout: Optional[float]) -> int:
         """What bstream_read says; the chunk's size is in the first word."""
-        rc: int = _AGAIN if size > _BIG else _read(h, at, size, self._at, 0)
+        size = len(array)
+        rc: int = _AGAIN if size > _BIG else _read(h, array, size, self._at, _DONT_WAIT)
         if rc == _AGAIN and (timeout != 0 or size > _BIG):
-            rc = self._wait(h, timeout, patient.read, at, size, self._at)
+            rc = self._wait(h, timeout, patient.read, ctypes.addressof(array), size, self._at)
         return rc
 
     def read(self, timeout: Optional[float] = None) -> Optional[bytes]:
@@ -500,10 +508,10 @@ class Reader(_End):
             buffer = self._buffer
             if buffer is None:
                 buffer = self._buffer = ctypes.create_string_buffer(_BIG)
-            rc = self._read_at(h, ctypes.addressof(buffer), len(buffer), timeout)
+            rc = self._read_to(h, buffer, timeout)
             while rc == -errno.EMSGSIZE:
                 buffer = self._buffer = ctypes.create_string_buffer(self._words[0])
-                rc = self._read_at(h, ctypes.addressof(buffer), len(buffer), timeout)
+                rc = self._read_to(h, buffer, timeout)
             if rc == 1:
                 return ctypes.string_at(buffer, self._words[0])
         finally:
@@ -522,7 +530,7 @@ class Reader(_End):
         try:
             if self._lender.spot is not None:
                 self._lender.revoke()
-            rc = self._read_at(h, ctypes.addressof(array), size, timeout)
+            rc = self._read_to(h, array, timeout)
         finally:
             self._h = h
             del array
@@ -547,7 +555,7 @@ class Reader(_End):
             lender = self._lender
             if lender.spot is not None:
                 lender.revoke()
-            rc = _peek(h, self._at, self._at2, 0)
+            rc = _peek(h, self._at, self._at2, _DONT_WAIT)
             if rc == _AGAIN and timeout != 0:
                 rc = self._wait(h, timeout, patient.peek, self._at, self._at2)
             if rc == 1:

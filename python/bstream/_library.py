@@ -4,7 +4,8 @@ types its functions take. Nobody else calls ctypes.CDLL.
 
 Each function is there twice. `now` keeps the interpreter's lock (GIL) during the call: for calls
 that do not wait. It is cheaper, and while the lock is held no other thread can be in the same
-handle. `patient` gives it up: for calls that may wait.
+handle. `patient` gives it up: for calls that may wait. The few that are called for each chunk are there
+once more, see bare().
 
 A handle is passed as a number of type c_size_t and not as c_void_p, because None must not become
 NULL: ctypes refuses it with ArgumentError before anything is called. A handle that is closed, or in
@@ -215,7 +216,17 @@ def _bind(path: str, library: ctypes.CDLL, version: str) -> SimpleNamespace:
     return bound
 
 
+def bare(name: str) -> Any:
+    """A function that keeps the GIL and converts no argument: half the cost of a call is that. Only for
+    what is called for each chunk, and only with ctypes instances, bytes, and numbers that fit an int:
+    nothing else is checked, None becomes NULL, and a larger number loses its upper half."""
+    function: Any = _now["bstream_" + name]
+    function.restype = c_int
+    return function
+
+
 path, _patient = _load()
+_now = ctypes.PyDLL(path)
 version = _check(path, _patient)
-now: Any = _bind(path, ctypes.PyDLL(path), version)
+now: Any = _bind(path, _now, version)
 patient: Any = _bind(path, _patient, version)
