@@ -25,7 +25,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WATCH_MS     250 /* how long the reader may be gone before a waiting writer notices */
+#define WATCH_MS     1000 /* how long the reader may be gone before a waiting writer notices */
+#define PAUSE_MS     250 /* in the input: then a record that is too large is counted no further */
 #define IN_PLACE_MIN 16384 /* smaller fixed records are cheaper to read many at once */
 #define COUNT_MAX    (UINT64_C(1) << 30) /* a record too large is counted no further */
 
@@ -222,7 +223,7 @@ static uint64_t record_count(struct feed *feed, struct source *source, bool *kno
 	uint64_t size = cut_skip(&feed->cut, known);
 
 	while (!*known && size < COUNT_MAX) {
-		enum source_state state = source_look(source, WATCH_MS);
+		enum source_state state = source_look(source, PAUSE_MS);
 		size_t room;
 		char *to = cut_room(&feed->cut, &room);
 		ssize_t n;
