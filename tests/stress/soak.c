@@ -594,8 +594,9 @@ static _Noreturn void sender_run(const struct game *g)
 		struct bstream_writer *w;
 		int rc = bstream_connect(g->name, "soak", 4, &o, bstream_after_ms(500), &w);
 
-		if (rc == -ENOENT || rc == -ETIMEDOUT) {
-			poll(NULL, 0, 1); /* its owner is between two lives, or busy */
+		if (rc == -ENOENT || rc == -ETIMEDOUT || rc == -ECONNREFUSED) {
+			poll(NULL, 0, 1); /* its owner is between two lives, or busy; or brokers are
+					   * killed faster than they are started */
 			continue;
 		}
 		if (rc != 0)
