@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,7 +21,7 @@
 #include "proto/wire.h"
 #include "tests/fuzz/input.h"
 
-#define N_ANSWERS 4 /* and then it hangs up, for ever */
+#define N_ANSWERS 6 /* and then it hangs up, for ever */
 
 static int listener = -1;
 static char dir[] = "/tmp/fuzz-XXXXXX", path[sizeof(dir) + 8];
@@ -85,6 +87,11 @@ static int descriptor(struct input *in)
 	}
 }
 
+static bool is_of_mailbox(uint16_t type)
+{
+	return type == BS_REQ_MAILBOX_OPEN || type == BS_REQ_NEXT || type == BS_REQ_SEND;
+}
+
 /* One packet, as a reply to a request of @type should look, and then with changes. */
 static void answer(int conn, uint16_t type, struct input *in)
 {
@@ -92,7 +99,9 @@ static void answer(int conn, uint16_t type, struct input *in)
 	uint8_t how = input_u8(in);
 	struct bs_reply_list reply = { .head = { BS_WIRE_MAGIC, BS_WIRE_VERSION, type, 0,
 						 BS_LAYOUT_VERSION } };
-	size_t len = how % 4 == 0   ? sizeof(struct bs_reply)
+	size_t len = how % 4 == 0 ? sizeof(struct bs_reply)
+		     : how % 4 == 1 && is_of_mailbox(type)
+			     ? sizeof(struct bs_reply_message) + input_u8(in)
 		     : how % 4 == 1 ? sizeof(struct bs_reply_broker)
 		     : how % 4 == 2 ? sizeof(reply) + input_u8(in) * sizeof(struct bs_wire_stat)
 				    : input_u16(in) % sizeof(packet);
@@ -123,9 +132,9 @@ struct party {
 static void *serve(void *arg)
 {
 	struct party *p = arg;
-	alignas(8) char packet[512];
+	alignas(8) char packet[sizeof(struct bs_req_send) + BS_WIRE_NOTE];
 
-	for (int n = 0;; n++) {
+	for (int n = 0;;) {
 		int fd = -1, conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
 		HOLDS(conn >= 0);
@@ -133,11 +142,22 @@ static void *serve(void *arg)
 			close(conn);
 			return NULL;
 		}
-		ssize_t len = bs_packet_recv(conn, packet, sizeof(packet), &fd, 0);
-		if (len > 0 && fd >= 0)
-			close(fd);
-		if (len >= (ssize_t)sizeof(struct bs_wire_head) && n < N_ANSWERS && p->in->left > 0)
-			answer(conn, ((struct bs_wire_head *)packet)->type, p->in);
+		/* On a mailbox's connection there is more than one question, and more than one answer. */
+		setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ .tv_usec = 50000 },
+			   sizeof(struct timeval));
+		for (uint16_t type = BS_REQ_MAILBOX_OPEN; is_of_mailbox(type); n++) {
+			ssize_t len = bs_packet_recv(conn, packet, sizeof(packet), &fd, 0);
+
+			if (len > 0 && fd >= 0)
+				close(fd);
+			if (len < (ssize_t)sizeof(struct bs_wire_head) || n >= N_ANSWERS ||
+			    p->in->left == 0)
+				break;
+			type = ((struct bs_wire_head *)packet)->type;
+			answer(conn, type, p->in);
+			if (is_of_mailbox(type))
+				answer(conn, BS_REQ_BELL, p->in);
+		}
 		close(conn);
 	}
 }
@@ -185,6 +205,29 @@ static int look(void)
 	return 0;
 }
 
+static int ask_mailbox(unsigned what)
+{
+	struct bstream_message m;
+	struct bstream_mailbox *box;
+	int rc;
+
+	if (what % 2 == 0)
+		return bstream_send("x", "note", 4, NULL, BSTREAM_DONT_WAIT);
+	rc = bstream_mailbox_open("x", &box);
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < 3 && rc >= 0; i++) {
+		rc = bstream_mailbox_recv(box, &m, bstream_after_ms(10));
+		HOLDS(rc <= 1);
+		if (rc < 0)
+			break;
+		HOLDS(m.len <= BSTREAM_NOTE_MAX && ((const char *)m.note)[m.len] == '\0');
+		bstream_reader_close(m.reader);
+	}
+	bstream_mailbox_close(box);
+	return rc < 0 ? rc : 0;
+}
+
 static int ask(unsigned what)
 {
 	struct bstream_stat stat = { .size = sizeof(stat) };
@@ -195,6 +238,8 @@ static int ask(unsigned what)
 	int n = 0, rc;
 
 	options.chunk_max = 64;
+	if (what >= 192)
+		return ask_mailbox(what);
 	switch (what % 8) {
 	case 0:
 		rc = bstream_open_writer("x", BSTREAM_DONT_WAIT, &w);

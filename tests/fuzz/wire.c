@@ -18,6 +18,7 @@
 
 #include "daemon/client.h"
 #include "daemon/closer.h"
+#include "daemon/mailbox.h"
 #include "daemon/request.h"
 #include "daemon/watch.h"
 #include "proto/end.h"
@@ -26,7 +27,7 @@
 
 #define N_CONNS	   4
 #define N_KEPT	   6
-#define PACKET_MAX 700
+#define PACKET_MAX 5000
 
 struct scene {
 	int conn[N_CONNS];
@@ -71,7 +72,10 @@ static void broker_set(void)
 	struct broker *b = &broker;
 
 	*b = (struct broker){
-		.limits = { .max_streams = 6, .max_clients = 6, .max_parked = 3 },
+		.limits = { .max_streams = 6,
+			    .max_clients = 6,
+			    .max_parked = 3,
+			    .max_mailboxes = 2 },
 		.uid = geteuid(),
 		.base = "none",
 		.socket_watch = -1,
@@ -91,6 +95,7 @@ static void broker_set(void)
 	HOLDS(loop_add(b, &b->listener, EPOLLIN) == 0 && loop_add(b, &b->inotify, EPOLLIN) == 0 &&
 	      loop_add(b, &b->kick, EPOLLIN) == 0);
 	HOLDS(registry_init(&b->registry, b->inotify.fd, "bstream.fuzz.") == 0);
+	post_init(&b->post);
 	close(b->registry.shm);
 	snprintf(shm_path, sizeof(shm_path), BS_SHM_DIR "/fuzz-%d", (int)getpid());
 	HOLDS(mkdir(shm_path, 0700) == 0 && atexit(shm_remove) == 0);
@@ -116,6 +121,7 @@ static bool broker_round(void)
 	HOLDS(broker.n_clients <= broker.limits.max_clients);
 	HOLDS(broker.n_parked <= broker.limits.max_parked);
 	HOLDS(broker.registry.n_streams <= broker.limits.max_streams);
+	HOLDS(broker.post.names.n <= broker.limits.max_mailboxes);
 	return n > 0;
 }
 
@@ -169,6 +175,25 @@ static int segment_make(struct input *in)
 	return fd;
 }
 
+/* A read end on its way, as a message carries it; or nearly. */
+static int end_make(struct input *in)
+{
+	struct bs_geometry geo;
+	struct bs_segment_spec spec = { .name = "" };
+	uint64_t owner = BS_END_TRAVELLING;
+	uint8_t how = input_u8(in);
+
+	HOLDS(bs_geometry_init(&geo, 2, 64, 1, how & 1 ? BS_FLAG_SEALED : 0, 0) == 0);
+	int fd = bs_segment_new_nameless(&geo, &spec);
+	HOLDS(fd >= 0);
+	HOLDS(pwrite(fd, &owner, sizeof(owner), offsetof(struct bs_segment, reader.owner)) > 0);
+	if (how & 2)
+		segment_poke(fd, in);
+	if (how >= 8)
+		bs_end_lock(fd, BS_BYTE_READER);
+	return fd;
+}
+
 static int reopened(int fd, int flags)
 {
 	int fresh = bs_end_reopen(fd, flags);
@@ -208,9 +233,17 @@ static int descriptor(struct scene *s, struct input *in)
 		if (s->n_kept > 0)
 			return fcntl(s->kept[how / 12 % s->n_kept], F_DUPFD_CLOEXEC, 0);
 		return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	case 9:
+		return end_make(in);
 	default:
 		return segment_make(in);
 	}
+}
+
+/* What a message carries is an end, most of the time. */
+static int end_or_not(struct scene *s, struct input *in)
+{
+	return input_u8(in) < 200 ? end_make(in) : descriptor(s, in);
 }
 
 /* ---- clients -------------------------------------------------------------------------------- */
@@ -249,12 +282,16 @@ static void packet_write(int conn, const void *bytes, size_t len, const int *fds
 }
 
 /* A request of the wire, or nearly: then so many of its bytes are changed. */
-static size_t packet_make(struct input *in, unsigned char packet[PACKET_MAX], bool *carries)
+static size_t packet_make(struct input *in, unsigned char packet[PACKET_MAX], int *carries)
 {
 	static const uint16_t sizes[] = { sizeof(struct bs_wire_head), sizeof(struct bs_req_name),
 					  sizeof(struct bs_req_create) };
 	uint8_t how = input_u8(in), type = input_u8(in);
 	size_t len = how % 4 < 3 ? sizes[how % 4] : input_u16(in) % PACKET_MAX;
+	bool letter = type % 32 == BS_REQ_SEND && how % 4 == 1;
+
+	if (letter && (how & 32)) /* its note */
+		len += input_u8(in) < 250 ? input_u8(in) : BS_WIRE_NOTE + input_u8(in) % 2;
 	struct bs_wire_head head = { BS_WIRE_MAGIC, BS_WIRE_VERSION, type % 32, (uint32_t)len,
 				     BS_LAYOUT_VERSION };
 	struct bs_req_name q = { .head = head, .flags = how / 4 % 4 };
@@ -272,7 +309,7 @@ static size_t packet_make(struct input *in, unsigned char packet[PACKET_MAX], bo
 
 		packet[at] = input_u8(in);
 	}
-	*carries = len == sizeof(c);
+	*carries = letter ? 1 + (how >= 128) : len == sizeof(c) ? 2 : 0;
 	return len;
 }
 
@@ -280,8 +317,8 @@ static void client_ask(struct scene *s, struct input *in)
 {
 	unsigned char packet[PACKET_MAX];
 	int *conn = &s->conn[input_u8(in) % N_CONNS], fds[4];
-	bool carries;
-	size_t len = packet_make(in, packet, &carries), n_fds = carries;
+	int carries;
+	size_t len = packet_make(in, packet, &carries), n_fds = carries == 2;
 
 	if (*conn < 0)
 		client_connect(conn);
@@ -291,7 +328,8 @@ static void client_ask(struct scene *s, struct input *in)
 	if (how >= 240)
 		n_fds = how % 4;
 	for (size_t i = 0; i < n_fds; i++) {
-		fds[i] = descriptor(s, in);
+		fds[i] = carries == 2 && len < sizeof(struct bs_req_name) ? descriptor(s, in)
+									  : end_or_not(s, in);
 		HOLDS(fds[i] >= 0);
 	}
 	packet_write(*conn, packet, len, fds, n_fds);
@@ -357,6 +395,7 @@ static void scene_clear(struct scene *s)
 	while (broker_round() || broker.n_clients > 0 || closer_pending() > 0)
 		client_drop_all(&broker);
 	HOLDS(broker.n_clients == 0 && broker.n_parked == 0);
+	HOLDS(broker.post.names.n == 0 && broker.post.n_parked_ends == 0);
 	HOLDS(r->n_streams == 0 && r->bytes == 0);
 	broker.leaving = false;
 }
