@@ -38,8 +38,13 @@
 #define N_SEATS	    4 /* writers at once */
 #define N_IDS	    48 /* writers in one game */
 #define PATIENCE_MS 60000
-#define GROWTH_KIB  4096
-#define WARM_GAMES  20
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
+#define GROWTH_KIB \
+	1048576 /* a sanitizer keeps what was freed, and clang does not say that it is there */
+#else
+#define GROWTH_KIB 4096
+#endif
+#define WARM_GAMES 20
 
 struct game { /* shared by a lane's processes */
 	_Atomic bool stop, may_break, removed;
