@@ -9,8 +9,11 @@
 #include "config.h"
 #include "bstream.h"
 #include "json_line.h"
+#include "listing.h"
 #include "outcome.h"
 #include "say.h"
+#include "state.h"
+#include "stuck.h"
 
 #include <stdlib.h>
 
@@ -208,4 +211,15 @@ void json_line_stream(struct json_line *line, const struct bstream_stat *stat)
 	json_line_bool(line, "broken", stat->flags & BSTREAM_BROKEN);
 	json_line_bool(line, "lost_writer", stat->flags & BSTREAM_LOST_WRITER);
 	json_line_bool(line, "removed", stat->flags & BSTREAM_REMOVED);
+}
+
+void json_line_look(struct json_line *line, const struct listing_row *row)
+{
+	char why[STUCK_MAX];
+
+	json_line_stream(line, &row->stat);
+	json_line_text(line, "state", state_word(&row->stat, row->moving));
+	json_line_text(line, "why", stuck_say(why, &row->stat, &row->stuck));
+	json_line_number(line, "bytes_per_s", row->rate);
+	json_line_number(line, "chunks_per_s", row->chunk_rate);
 }

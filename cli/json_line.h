@@ -9,6 +9,7 @@
 
 struct json_line;
 struct bstream_stat;
+struct listing_row;
 
 /* False in a build without jansson; nothing else here may be called then. */
 bool json_line_available(void);
@@ -31,6 +32,8 @@ void json_line_real(struct json_line *line, const char *key, double value);
 void json_line_bool(struct json_line *line, const char *key, bool value);
 /* Every member of struct bstream_stat, and its flags in words. */
 void json_line_stream(struct json_line *line, const struct bstream_stat *stat);
+/* The same, and what two looks at it tell: state, rates, who is stuck on whom. */
+void json_line_look(struct json_line *line, const struct listing_row *row);
 
 /* Prints the object and a newline, and frees it. */
 void json_line_print(struct json_line *line, FILE *out);

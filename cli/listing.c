@@ -8,6 +8,7 @@
  */
 #include "config.h"
 #include "listing.h"
+#include "state.h"
 #include "units.h"
 
 #include <errno.h>
@@ -24,12 +25,18 @@ struct collecting {
 	char *const *patterns;
 };
 
-static bool name_wanted(const struct collecting *c, const char *name)
+struct column_look listing_row_look(const struct listing_row *row)
 {
-	for (int i = 0; i < c->n_patterns; i++)
-		if (fnmatch(c->patterns[i], name, 0) == 0)
+	return (struct column_look){ &row->stat, row->rate, row->chunk_rate,
+				     stuck_longest(&row->stuck), row->moving };
+}
+
+bool listing_wants(int n_patterns, char *const *patterns, const char *name)
+{
+	for (int i = 0; i < n_patterns; i++)
+		if (fnmatch(patterns[i], name, 0) == 0)
 			return true;
-	return c->n_patterns == 0;
+	return n_patterns == 0;
 }
 
 static int on_stream(const struct bstream_stat *stat, void *arg)
@@ -37,7 +44,7 @@ static int on_stream(const struct bstream_stat *stat, void *arg)
 	struct collecting *c = arg;
 	struct listing *listing = c->listing;
 
-	if (!name_wanted(c, stat->name))
+	if (!listing_wants(c->n_patterns, c->patterns, stat->name))
 		return 0;
 	if (listing->n_rows == listing->rows_cap) {
 		size_t cap = listing->rows_cap ? 2 * listing->rows_cap : 16;
@@ -74,6 +81,9 @@ static void row_measure(struct listing_row *row, const struct listing_row *befor
 		return;
 	if (row->stat.bytes_read > before->stat.bytes_read)
 		row->rate = units_per_second(row->stat.bytes_read - before->stat.bytes_read, ns);
+	if (row->stat.chunks_read > before->stat.chunks_read)
+		row->chunk_rate =
+			units_per_second(row->stat.chunks_read - before->stat.chunks_read, ns);
 	row->moving = row->stat.chunks_read != before->stat.chunks_read;
 }
 
@@ -113,12 +123,6 @@ int listing_collect(struct listing *listing, int n_patterns, char *const *patter
 	return listing_measure(listing, &c, since);
 }
 
-static int on_end(const struct bstream_end *end, void *arg)
-{
-	state_count_end(arg, end);
-	return 0;
-}
-
 void listing_find_stuck(struct listing *listing)
 {
 	for (size_t i = 0; i < listing->n_rows; i++) {
@@ -129,7 +133,7 @@ void listing_find_stuck(struct listing *listing)
 			continue;
 		if (bstream_view_open(row->stat.name, &view) < 0)
 			continue; /* it went meanwhile, or is not ours to look into */
-		bstream_view_ends(view, on_end, &row->stuck);
+		stuck_look(&row->stuck, view);
 		bstream_view_close(view);
 	}
 }

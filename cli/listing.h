@@ -4,11 +4,12 @@
 #define CLI_LISTING_H
 
 #include "bstream.h"
-#include "state.h"
+#include "columns.h"
+#include "stuck.h"
 
 struct listing_row {
 	struct bstream_stat stat;
-	uint64_t rate; /* bytes a second that were read */
+	uint64_t rate, chunk_rate; /* bytes, chunks a second that were read */
 	bool moving; /* a chunk was written or read meanwhile */
 	struct stuck stuck;
 };
@@ -17,6 +18,11 @@ struct listing {
 	size_t n_rows, rows_cap;
 	struct listing_row *rows; /* in the order of their names */
 };
+
+/* What the columns show of @row, which is borrowed. */
+struct column_look listing_row_look(const struct listing_row *row);
+/* Whether @name matches one of @patterns, or there are none. */
+bool listing_wants(int n_patterns, char *const *patterns, const char *name);
 
 /*
  * Collects the streams that match one of @patterns, or all if there are none. With @measure it

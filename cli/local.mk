@@ -4,6 +4,8 @@ bin_PROGRAMS += cli/bstreamctl
 
 cli_bstreamctl_SOURCES = \
 	cli/command.c cli/command.h \
+	cli/color.c cli/color.h \
+	cli/columns.c cli/columns.h \
 	cli/creation.c cli/creation.h \
 	cli/fanout.c cli/fanout.h \
 	cli/feed.c cli/feed.h \
@@ -22,8 +24,10 @@ cli_bstreamctl_SOURCES = \
 	cli/pour.c cli/pour.h \
 	cli/progress.c cli/progress.h \
 	cli/say.c cli/say.h \
+	cli/screen.h \
 	cli/source.c cli/source.h \
 	cli/state.c cli/state.h \
+	cli/stuck.c cli/stuck.h \
 	cli/table.c cli/table.h \
 	cli/trial.c cli/trial.h \
 	cli/units.c cli/units.h \
@@ -42,12 +46,20 @@ cli_bstreamctl_SOURCES = \
 	cli/verb_send.c \
 	cli/verb_stat.c \
 	cli/verb_tee.c \
+	cli/verb_top.c \
 	cli/verb_wait.c \
 	cli/verb_write.c \
+	cli/watch.c cli/watch.h \
 	cli/who.c cli/who.h
 
+if HAVE_NCURSESW
+cli_bstreamctl_SOURCES += cli/screen.c cli/screen_rows.c cli/screen_rows.h
+else
+cli_bstreamctl_SOURCES += cli/screen_none.c
+endif
+
 cli_bstreamctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/cli
-cli_bstreamctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -pthread
+cli_bstreamctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(NCURSESW_CFLAGS) -pthread
 # Our own library goes in whole: the tool works from the build tree, without a libtool wrapper.
 cli_bstreamctl_LDFLAGS = -static $(AM_LDFLAGS) -pthread
-cli_bstreamctl_LDADD = lib/libbstream.la $(JANSSON_LIBS)
+cli_bstreamctl_LDADD = lib/libbstream.la $(JANSSON_LIBS) $(NCURSESW_LIBS)

@@ -58,6 +58,7 @@ extern const struct verb verb_rm;
 extern const struct verb verb_send;
 extern const struct verb verb_stat;
 extern const struct verb verb_tee;
+extern const struct verb verb_top;
 extern const struct verb verb_wait;
 extern const struct verb verb_write;
 

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 #include "bstream.h"
+#include "color.h"
 #include "json_line.h"
 #include "lane.h"
 #include "outcome.h"
@@ -188,15 +189,6 @@ static void row_add(struct table *table, const char *name, const struct shown *s
 	table_add(table, ns_print(text, (double)shown->p99_ns), TABLE_PLAIN);
 }
 
-static bool bench_colored(const struct globals *globals)
-{
-	const char *no_color = getenv("NO_COLOR");
-
-	if (globals->color != COLOR_AUTO)
-		return globals->color == COLOR_ALWAYS;
-	return isatty(STDOUT_FILENO) && !(no_color && *no_color);
-}
-
 static int bench_print_table(const struct shown shown[LANES], const struct globals *globals)
 {
 	static const char *const headings[N_COLUMNS] = {
@@ -211,7 +203,7 @@ static int bench_print_table(const struct shown shown[LANES], const struct globa
 		table_add(&table, headings[i], TABLE_BOLD);
 	row_add(&table, "bstream", &shown[0]);
 	row_add(&table, "pipe", &shown[1]);
-	r = table_print(&table, stdout, bench_colored(globals));
+	r = table_print(&table, stdout, color_wanted(globals->color, STDOUT_FILENO));
 	table_fini(&table);
 	if (r < 0)
 		return outcome_fail(DOING_ANYTHING, "bench", r);

@@ -2,37 +2,24 @@
 /*
  * verb_ls.c - owns the verb ls: the streams there are, as a table or as objects.
  *
- * The columns are rows of one table here; -o, the headings and the cells come from it.
+ * Which columns there are is columns.c's; -o chooses among them.
  */
 #include "config.h"
 #include "bstream.h"
+#include "color.h"
+#include "columns.h"
 #include "json_line.h"
 #include "listing.h"
 #include "outcome.h"
 #include "say.h"
 #include "state.h"
 #include "table.h"
-#include "units.h"
 #include "verb.h"
-#include "who.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
-#define CELL_MAX	256
 #define COLUMNS_MAX	32
 #define COLUMNS_DEFAULT "NAME,STATE,FILL,CHUNKS,RATE,WRITERS,READER,AGE"
-
-typedef void (*cell_fn)(char cell[CELL_MAX], const struct listing_row *row);
-
-struct column {
-	const char *heading;
-	cell_fn print;
-	bool measured; /* needs a second look at streams that may be moving */
-};
 
 static struct {
 	const char *columns;
@@ -46,119 +33,11 @@ static const struct option_row ls_options[] = {
 	  .arg = "COLS",
 	  .to = &ls.columns,
 	  .help = "print these, split by commas: NAME STATE FILL CHUNKS RATE WRITERS\n"
-		  "READER AGE, and BYTES READ CHUNK-MAX MODE USER KEEP WAITS" },
+		  "READER AGE, and BYTES READ CHUNKS/S BLOCKED CHUNK-MAX MODE USER\n"
+		  "KEEP WAITS" },
 	{ .name = "no-headings", .to = &ls.no_headings, .help = "print no headings" },
 	{ 0 },
 };
-
-static void cell_name(char cell[CELL_MAX], const struct listing_row *row)
-{
-	say_safely(cell, CELL_MAX, row->stat.name);
-}
-
-static void cell_state(char cell[CELL_MAX], const struct listing_row *row)
-{
-	snprintf(cell, CELL_MAX, "%s", state_word(&row->stat, row->moving));
-}
-
-static void cell_fill(char cell[CELL_MAX], const struct listing_row *row)
-{
-	snprintf(cell, CELL_MAX, "%" PRIu32 "/%" PRIu32, row->stat.in_flight, row->stat.capacity);
-}
-
-static void cell_chunks(char cell[CELL_MAX], const struct listing_row *row)
-{
-	snprintf(cell, CELL_MAX, "%" PRIu64, row->stat.chunks_written);
-}
-
-static void cell_rate(char cell[CELL_MAX], const struct listing_row *row)
-{
-	units_print_rate(cell, row->rate);
-}
-
-static void cell_writers(char cell[CELL_MAX], const struct listing_row *row)
-{
-	snprintf(cell, CELL_MAX, "%" PRIu32, row->stat.writers);
-}
-
-static void cell_reader(char cell[CELL_MAX], const struct listing_row *row)
-{
-	bool open = row->stat.reader == BSTREAM_READER_OPEN;
-
-	who_process(cell, open ? row->stat.reader_pid : 0);
-}
-
-static void cell_age(char cell[CELL_MAX], const struct listing_row *row)
-{
-	uint64_t now = units_today();
-
-	units_print_age(cell, now > row->stat.created_ns ? now - row->stat.created_ns : 0);
-}
-
-static void cell_bytes(char cell[CELL_MAX], const struct listing_row *row)
-{
-	units_print_size(cell, row->stat.bytes_written);
-}
-
-static void cell_read(char cell[CELL_MAX], const struct listing_row *row)
-{
-	units_print_size(cell, row->stat.bytes_read);
-}
-
-static void cell_chunk_max(char cell[CELL_MAX], const struct listing_row *row)
-{
-	units_print_size(cell, row->stat.chunk_max);
-}
-
-static void cell_mode(char cell[CELL_MAX], const struct listing_row *row)
-{
-	snprintf(cell, CELL_MAX, "%04" PRIo32, row->stat.mode);
-}
-
-static void cell_user(char cell[CELL_MAX], const struct listing_row *row)
-{
-	who_user(cell, row->stat.uid);
-}
-
-static void cell_keep(char cell[CELL_MAX], const struct listing_row *row)
-{
-	static const char *const words[] = { "-", "reader", "writers", "both" };
-
-	snprintf(cell, CELL_MAX, "%s", words[row->stat.keep & 3]);
-}
-
-static void cell_waits(char cell[CELL_MAX], const struct listing_row *row)
-{
-	snprintf(cell, CELL_MAX, "%" PRIu64 "/%" PRIu64, row->stat.writer_waits,
-		 row->stat.reader_waits);
-}
-
-static const struct column columns[] = {
-	{ "NAME", cell_name, false },
-	{ "STATE", cell_state, true },
-	{ "FILL", cell_fill, false },
-	{ "CHUNKS", cell_chunks, false },
-	{ "RATE", cell_rate, true },
-	{ "WRITERS", cell_writers, false },
-	{ "READER", cell_reader, false },
-	{ "AGE", cell_age, false },
-	{ "BYTES", cell_bytes, false },
-	{ "READ", cell_read, false },
-	{ "CHUNK-MAX", cell_chunk_max, false },
-	{ "MODE", cell_mode, false },
-	{ "USER", cell_user, false },
-	{ "KEEP", cell_keep, false },
-	{ "WAITS", cell_waits, false },
-};
-
-static const struct column *column_find(const char *name, size_t len)
-{
-	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-		if (strlen(columns[i].heading) == len &&
-		    strncasecmp(columns[i].heading, name, len) == 0)
-			return &columns[i];
-	return NULL;
-}
 
 /* Takes -o apart. Returns how many columns, or 0 after having said what is wrong. */
 static size_t columns_choose(const struct column *chosen[COLUMNS_MAX])
@@ -169,11 +48,13 @@ static size_t columns_choose(const struct column *chosen[COLUMNS_MAX])
 	for (;;) {
 		size_t len = strcspn(at, ",");
 		const struct column *column = column_find(at, len);
-		char safe[CELL_MAX];
+		char safe[COLUMN_CELL_MAX];
 
 		if (!column || n == COLUMNS_MAX) {
 			say_usage("-o", "no column '%s' (see bstreamctl ls --help)",
-				  say_safely(safe, len + 1 < CELL_MAX ? len + 1 : CELL_MAX, at));
+				  say_safely(safe,
+					     len + 1 < COLUMN_CELL_MAX ? len + 1 : COLUMN_CELL_MAX,
+					     at));
 			return 0;
 		}
 		chosen[n++] = column;
@@ -183,29 +64,22 @@ static size_t columns_choose(const struct column *chosen[COLUMNS_MAX])
 	}
 }
 
-static bool ls_colored(const struct globals *globals)
-{
-	const char *no_color = getenv("NO_COLOR");
-
-	if (globals->color != COLOR_AUTO)
-		return globals->color == COLOR_ALWAYS;
-	return isatty(STDOUT_FILENO) && !(no_color && *no_color);
-}
-
 static void row_add(struct table *table, const struct listing_row *row,
 		    const struct column *const *chosen, size_t n_chosen)
 {
-	char cell[CELL_MAX];
+	const struct column_look look = listing_row_look(row);
+	char cell[COLUMN_CELL_MAX], why[STUCK_MAX];
 
 	for (size_t i = 0; i < n_chosen; i++) {
 		enum table_color color = TABLE_PLAIN;
 
-		if (chosen[i]->print == cell_state)
+		if (!strcmp(chosen[i]->heading, "STATE"))
 			color = state_color(&row->stat, row->moving);
-		chosen[i]->print(cell, row);
+		chosen[i]->print(cell, &look);
 		table_add(table, cell, color);
 	}
-	table_add(table, state_remark(cell, sizeof(cell), &row->stat, &row->stuck), TABLE_YELLOW);
+	table_add(table, stuck_say(why, &row->stat, &row->stuck),
+		  stuck_color(&row->stat, &row->stuck));
 }
 
 static int ls_print_table(const struct listing *listing, const struct globals *globals,
@@ -221,18 +95,18 @@ static int ls_print_table(const struct listing *listing, const struct globals *g
 		table_add(&table, "", TABLE_PLAIN);
 	for (size_t i = 0; i < listing->n_rows; i++)
 		row_add(&table, &listing->rows[i], chosen, n_chosen);
-	r = table_print(&table, stdout, ls_colored(globals));
+	r = table_print(&table, stdout, color_wanted(globals->color, STDOUT_FILENO));
 	table_fini(&table);
 	return r < 0 ? outcome_fail(DOING_ANYTHING, "ls", r) : CODE_DONE;
 }
 
-/* Objects hold counters, not rates: who reads them can look twice himself. */
 static void ls_print_json(const struct listing *listing)
 {
 	for (size_t i = 0; i < listing->n_rows; i++) {
+		const struct listing_row *row = &listing->rows[i];
 		struct json_line *line = json_line_new();
 
-		json_line_stream(line, &listing->rows[i].stat);
+		json_line_look(line, row);
 		json_line_print(line, stdout);
 	}
 }
@@ -250,14 +124,15 @@ static int ls_run(const struct call *call)
 	for (size_t i = 0; i < n_chosen; i++)
 		measure = measure || chosen[i]->measured;
 	r = listing_collect(&listing, call->n_operands, call->operands,
-			    measure && !call->globals->json);
+			    measure || call->globals->json);
 	if (r < 0) {
 		code = outcome_fail(DOING_ASK, "ls", r);
-	} else if (call->globals->json) {
-		ls_print_json(&listing);
 	} else {
 		listing_find_stuck(&listing);
-		code = ls_print_table(&listing, call->globals, chosen, n_chosen);
+		if (call->globals->json)
+			ls_print_json(&listing);
+		else
+			code = ls_print_table(&listing, call->globals, chosen, n_chosen);
 	}
 	listing_fini(&listing);
 	return code;

@@ -11,15 +11,18 @@
 #include "outcome.h"
 #include "say.h"
 #include "state.h"
+#include "stuck.h"
 #include "units.h"
 #include "verb.h"
 #include "who.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 
-#define FIELD "%-12s"
+#define SAMPLE_MS 50
+#define FIELD	  "%-12s"
 
 static void print_size(const char *field, uint64_t bytes)
 {
@@ -60,14 +63,16 @@ static void print_counters(const struct bstream_stat *stat)
 	       stat->writer_waits, stat->reader_waits);
 }
 
-static void print_stream(const struct bstream_stat *stat)
+static void print_stream(const struct bstream_stat *stat, const char *why, bool moving)
 {
 	static const char *const keeps[] = { "nothing", "reader", "writers", "reader and writers" };
 	char safe[BSTREAM_NAME_MAX * 4 + 1], user[WHO_MAX];
 
 	printf(FIELD "%s\n", "name", say_safely(safe, sizeof(safe), stat->name));
-	printf(FIELD "%s%s\n", "state", state_word(stat, false),
+	printf(FIELD "%s%s\n", "state", state_word(stat, moving),
 	       stat->flags & BSTREAM_REMOVED ? ", its name removed" : "");
+	if (*why)
+		printf(FIELD "%s\n", "why", why);
 	printf(FIELD "%" PRIu32 "/%" PRIu32 " chunks\n", "fill", stat->in_flight, stat->capacity);
 	print_size("chunk-max", stat->chunk_max);
 	printf(FIELD "%s\n", "sealed", stat->flags & BSTREAM_SEALED ? "yes" : "no");
@@ -92,8 +97,8 @@ static int on_end_print(const struct bstream_end *end, void *arg)
 	if (end->waits_for == BSTREAM_WAITS_NOT)
 		printf("not waiting\n");
 	else
-		printf("waits for %s, %s\n", state_waits_for(end),
-		       units_print_time(waited, state_waited(end)));
+		printf("waits for %s, %s\n", stuck_waits_for(end),
+		       units_print_time(waited, stuck_waited(end)));
 	return 0;
 }
 
@@ -109,17 +114,30 @@ static int on_end_json(const struct bstream_end *end, void *arg)
 	json_line_text(item, "user", who_user(text, end->uid));
 	json_line_number(item, "waits_for", end->waits_for);
 	json_line_number(item, "waits_since_ns", end->waits_since_ns);
-	json_line_number(item, "waited_ns", state_waited(end));
+	json_line_number(item, "waited_ns", stuck_waited(end));
 	json_line_number(item, "chunks", end->chunks);
 	json_line_number(item, "bytes", end->bytes);
 	return 0;
 }
 
-static void stat_print(struct bstream_view *view, const struct bstream_stat *stat)
+static const char *stat_explain(char why[STUCK_MAX], struct bstream_view *view,
+				const struct bstream_stat *stat, bool moving)
 {
+	struct stuck stuck = { 0 };
+
+	why[0] = '\0';
+	if (moving)
+		return why;
+	stuck_look(&stuck, view);
+	return stuck_explain(why, stat, &stuck);
+}
+
+static void stat_print(struct bstream_view *view, const struct bstream_stat *stat, bool moving)
+{
+	char why[STUCK_MAX];
 	bool reader_seen = false;
 
-	print_stream(stat);
+	print_stream(stat, stat_explain(why, view, stat, moving), moving);
 	bstream_view_ends(view, on_end_print, &reader_seen);
 	if (!reader_seen)
 		printf(FIELD "%s\n", "reader",
@@ -128,36 +146,55 @@ static void stat_print(struct bstream_view *view, const struct bstream_stat *sta
 			       : "none, the read end waits at its name");
 }
 
-static void stat_print_json(struct bstream_view *view, const struct bstream_stat *stat)
+static void stat_print_json(struct bstream_view *view, const struct bstream_stat *stat, bool moving)
 {
 	struct json_line *line = json_line_new();
+	char why[STUCK_MAX];
 
 	json_line_stream(line, stat);
-	json_line_text(line, "state", state_word(stat, false));
+	json_line_text(line, "state", state_word(stat, moving));
+	json_line_text(line, "why", stat_explain(why, view, stat, moving));
 	json_line_list(line, "ends");
 	bstream_view_ends(view, on_end_json, line);
 	json_line_print(line, stdout);
+}
+
+/* A second look at a stream that may be moving tells whether it is. Returns 0 or -errno. */
+static int stat_look(struct bstream_view *view, struct bstream_stat *stat, bool *movingp)
+{
+	uint64_t chunks_read;
+	int r = bstream_view_stat(view, stat);
+
+	*movingp = false;
+	if (r < 0 || !state_may_move(stat))
+		return r;
+	chunks_read = stat->chunks_read;
+	poll(NULL, 0, SAMPLE_MS);
+	r = bstream_view_stat(view, stat);
+	*movingp = stat->chunks_read != chunks_read;
+	return r;
 }
 
 static int stat_one(const char *name, bool json, bool first)
 {
 	struct bstream_stat stat = { .size = sizeof(stat) };
 	struct bstream_view *view;
+	bool moving;
 	int r = bstream_view_open(name, &view);
 
 	if (r < 0)
 		return outcome_fail(DOING_ASK, name, r);
-	r = bstream_view_stat(view, &stat);
+	r = stat_look(view, &stat, &moving);
 	if (r < 0) {
 		bstream_view_close(view);
 		return outcome_fail(DOING_ASK, name, r);
 	}
 	if (json) {
-		stat_print_json(view, &stat);
+		stat_print_json(view, &stat, moving);
 	} else {
 		if (!first)
 			putchar('\n');
-		stat_print(view, &stat);
+		stat_print(view, &stat, moving);
 	}
 	bstream_view_close(view);
 	return CODE_DONE;
@@ -180,6 +217,8 @@ const struct verb verb_stat = {
 	.name = "stat",
 	.args = "NAME...",
 	.help = "all about one stream: both ends, what they wait for",
+	.notes =
+		"why says in a sentence what a stream that stands still waits for, and whose doing that is.",
 	.examples = { "bstreamctl stat logs", "bstreamctl stat logs --json | jq .ends" },
 	.operands = OPERANDS_NAMES,
 	.run = stat_run,

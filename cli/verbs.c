@@ -11,8 +11,8 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-	&verb_create, &verb_write, &verb_read,	 &verb_tee,  &verb_exec, &verb_listen,
-	&verb_open,   &verb_send,  &verb_ls,	 &verb_stat, &verb_rm,	 &verb_eof,
+	&verb_create, &verb_write, &verb_read,	 &verb_tee,  &verb_exec, &verb_open, &verb_send,
+	&verb_listen, &verb_ls,	   &verb_stat,	 &verb_top,  &verb_rm,	 &verb_eof,  NULL,
 	&verb_wait,   &verb_bench, &verb_daemon, &verb_help, NULL,
 };
 

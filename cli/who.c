@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * who.c - owns how a pid and a uid are shown.
+ * who.c - owns how a pid and a uid are shown, and what the kernel says of a process.
  *
  * A process names itself as it likes, so its name is made safe before anybody sees it. A pid may
  * have been given to another process meanwhile: these names are for people, never for decisions.
@@ -18,6 +18,59 @@
 
 #define COMMAND_MAX	 16 /* TASK_COMM_LEN */
 #define COMMAND_SAFE_MAX 48
+
+/* The letter behind the name, "77 (a name) S 1 ..."; the name may hold anything, brackets too. */
+static char stat_letter(const char *line, unsigned *n_threadsp)
+{
+	const char *at = strrchr(line, ')');
+	char letter;
+
+	/* proc(5): the letter is the third field, the number of threads the 20th. */
+	if (!at ||
+	    sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %u",
+		   &letter, n_threadsp) != 2)
+		return 0;
+	return letter;
+}
+
+enum who_doing who_doing(int32_t pid)
+{
+	char path[32], line[512];
+	unsigned n_threads = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return WHO_UNSEEN;
+	n = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	if (n <= 0)
+		return WHO_UNSEEN;
+	line[n] = '\0';
+	switch (stat_letter(line, &n_threads)) {
+	case 'R':
+		return WHO_RUNS;
+	case 'D':
+		return WHO_HANGS;
+	case 'T':
+		return WHO_STOPPED;
+	case 't':
+		return WHO_TRACED;
+	case 'Z':
+	case 'X':
+		/* The first thread may have gone before the others. */
+		return n_threads > 1 ? WHO_SLEEPS : WHO_EXITED;
+	default:
+		return WHO_SLEEPS;
+	}
+}
+
+bool who_halted(enum who_doing doing)
+{
+	return doing == WHO_STOPPED || doing == WHO_TRACED || doing == WHO_EXITED;
+}
 
 const char *who_command(char buf[WHO_MAX], int32_t pid)
 {

@@ -3,9 +3,25 @@
 #ifndef CLI_WHO_H
 #define CLI_WHO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define WHO_MAX 64 /* bytes that hold any name printed here */
+
+/* What the kernel says a process does, as far as people ask who holds up whom. */
+enum who_doing {
+	WHO_UNSEEN, /* it is not there, or not to be seen from here */
+	WHO_RUNS,
+	WHO_SLEEPS,
+	WHO_HANGS, /* sleeps in the kernel, and no signal wakes it */
+	WHO_STOPPED, /* SIGSTOP, or ^Z */
+	WHO_TRACED, /* held by a debugger */
+	WHO_EXITED, /* a zombie */
+};
+
+enum who_doing who_doing(int32_t pid);
+/* Whether it does nothing until somebody else lets it go on. */
+bool who_halted(enum who_doing doing);
 
 /* The command of a process, safe to print; "?" if it cannot be known. Returns @buf. */
 const char *who_command(char buf[WHO_MAX], int32_t pid);

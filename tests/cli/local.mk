@@ -9,6 +9,8 @@ cli_tests = \
 	tests/cli/mail.bats \
 	tests/cli/start.bats \
 	tests/cli/tee.bats \
+	tests/cli/stuck.bats \
+	tests/cli/top.bats \
 	tests/cli/tree.bats \
 	tests/cli/verbs.bats
 EXTRA_DIST += $(cli_tests) tests/cli/setup.bash
