@@ -4,6 +4,7 @@ bin_PROGRAMS += cli/bstreamctl
 
 cli_bstreamctl_SOURCES = \
 	cli/command.c cli/command.h \
+	cli/checkup.c cli/checkup.h cli/checkup_shm.c \
 	cli/color.c cli/color.h \
 	cli/columns.c cli/columns.h \
 	cli/creation.c cli/creation.h \
@@ -33,8 +34,10 @@ cli_bstreamctl_SOURCES = \
 	cli/units.c cli/units.h \
 	cli/verb.h cli/verbs.c \
 	cli/verb_bench.c \
+	cli/verb_completion.c \
 	cli/verb_create.c \
 	cli/verb_daemon.c \
+	cli/verb_doctor.c \
 	cli/verb_eof.c \
 	cli/verb_exec.c \
 	cli/verb_help.c \

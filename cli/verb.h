@@ -45,8 +45,10 @@ struct verb {
 };
 
 extern const struct verb verb_bench;
+extern const struct verb verb_completion;
 extern const struct verb verb_create;
 extern const struct verb verb_daemon;
+extern const struct verb verb_doctor;
 extern const struct verb verb_eof;
 extern const struct verb verb_exec;
 extern const struct verb verb_help;

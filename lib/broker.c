@@ -493,6 +493,26 @@ int bstream_broker_stat(struct bstream_broker_stat *stat)
 	return 0;
 }
 
+int bstream_broker_place(struct bstream_broker_place *place)
+{
+	char path[BS_SOCKET_PATH], prefix[64], daemon[PATH_MAX];
+	int r;
+
+	if (!place || place->size != sizeof(*place))
+		return -EINVAL;
+	r = choice_path(path, false);
+	if (r < 0)
+		return r;
+	*place = (struct bstream_broker_place){ .size = sizeof(*place) };
+	snprintf(place->socket, sizeof(place->socket), "%s", path);
+	bs_meeting_prefix(prefix, sizeof(prefix), path);
+	snprintf(place->segments, sizeof(place->segments), BS_SHM_DIR "/%.48s", prefix);
+	bs_start_find(daemon);
+	if (strlen(daemon) < sizeof(place->daemon))
+		memcpy(place->daemon, daemon, strlen(daemon) + 1);
+	return 0;
+}
+
 int bstream_broker_start(void)
 {
 	struct bs_reply_broker reply;

@@ -626,6 +626,25 @@ BSTREAM_API int bstream_broker_use(const char *socket, uint32_t flags);
  */
 BSTREAM_API int bstream_broker_stat(struct bstream_broker_stat *stat);
 
+/* struct bstream_broker_place - where the broker is, or would be. Set .size = sizeof. Since: 0.1 */
+struct bstream_broker_place {
+	size_t size;
+	char socket[128]; /* its path */
+	char segments[64]; /* how the paths of its named streams begin, but for sealed ones */
+	char daemon[1024]; /* the program that would be started; without a slash: one in PATH */
+};
+
+/*
+ * bstream_broker_place - which broker the calls here would ask. Asks none, and starts none.
+ *
+ * @place: .size set by the caller; filled.
+ * Blocks: no.
+ * Returns: 0; -EACCES the user's runtime directory is not his alone; -ENAMETOOLONG; -EINVAL .size is
+ *          not known.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_broker_place(struct bstream_broker_place *place);
+
 /*
  * bstream_broker_start - starts the user's broker if none is running. Since: 0.1
  *

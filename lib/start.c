@@ -119,7 +119,7 @@ static bool start_find_beside(char found[PATH_MAX])
 
 /* With a slash: the file; without: to be looked for in PATH. A program with privileges of its own
  * goes by neither environment nor neighbours. */
-static void start_find(char found[PATH_MAX])
+void bs_start_find(char found[PATH_MAX])
 {
 	const char *env = secure_getenv("BSTREAM_DAEMON");
 
@@ -177,7 +177,7 @@ static int start_spawn(pid_t *pidp, int listener, const char *path)
 	posix_spawnattr_t attr;
 	int r;
 
-	start_find(file);
+	bs_start_find(file);
 	if (posix_spawn_file_actions_init(&actions) != 0)
 		return -ENOMEM;
 	if (posix_spawnattr_init(&attr) != 0) {

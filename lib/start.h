@@ -5,6 +5,7 @@
 #ifndef BS_START_H
 #define BS_START_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,5 +17,8 @@
  * connections and @until has passed; -EACCES; -EPROTO: what listens there is no broker.
  */
 int bs_start_connect(const char *path, bool may_start, uint64_t until, bool *startedp);
+
+/* Which file would be executed: with a slash its path, without to be looked for in PATH. */
+void bs_start_find(char found[PATH_MAX]);
 
 #endif

@@ -2,6 +2,8 @@
 # The shell tests. Each file runs alone too, in the build tree: bats ../tests/cli/verbs.bats
 cli_tests = \
 	tests/cli/bench.bats \
+	tests/cli/completion.bats \
+	tests/cli/doctor.bats \
 	tests/cli/endings.bats \
 	tests/cli/exec.bats \
 	tests/cli/framing.bats \
@@ -21,3 +23,6 @@ endif
 TEST_EXTENSIONS = .bats
 BATS_LOG_COMPILER = $(BATS)
 AM_BATS_LOG_FLAGS = --tap
+
+check_PROGRAMS += tests/cli/without_membarrier
+tests_cli_without_membarrier_SOURCES = tests/cli/without_membarrier.c
