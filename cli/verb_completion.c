@@ -30,6 +30,11 @@ static bool row_takes_file(const struct option_row *row)
 	return row->arg && (!strcmp(row->arg, "PATH") || !strcmp(row->arg, "FILE"));
 }
 
+static bool row_takes_name(const struct option_row *row)
+{
+	return row->arg && (!strcmp(row->arg, "NAME") || !strcmp(row->arg, "SRC"));
+}
+
 /* Whether the argument is a word of its own. */
 static bool row_takes_word(const struct option_row *row)
 {
@@ -102,6 +107,8 @@ static const char *operands_of(const struct verb *verb)
 	case OPERANDS_WORD:
 	case OPERANDS_MAYBE_WORD:
 		return strcmp(verb->name, "help") ? "words" : "verbs";
+	case OPERANDS_COMMAND:
+		return "command";
 	default:
 		return "none";
 	}
@@ -145,13 +152,16 @@ static void bash_values(FILE *out, const char *verb, const struct option_row *ro
 	for (; rows && !row_is_last(rows); rows++) {
 		char values[VALUES_MAX];
 
-		if (!*values_of(rows, values) && !row_takes_file(rows))
+		if (!*values_of(rows, values) && !row_takes_file(rows) && !row_takes_name(rows))
 			continue;
-		fprintf(out, "\t%s\\ --%s", verb, rows->name ? rows->name : "");
+		if (rows->name)
+			fprintf(out, "\t%s\\ --%s", verb, rows->name);
 		if (rows->letter)
-			fprintf(out, " | %s\\ -%c", verb, rows->letter);
+			fprintf(out, "%s%s\\ -%c", rows->name ? " | " : "\t", verb, rows->letter);
 		if (row_takes_file(rows))
 			fprintf(out, ") files=1 ;;\n");
+		else if (row_takes_name(rows))
+			fprintf(out, ") names=1 ;;\n");
 		else
 			fprintf(out, ") values='%s' ;;\n", values);
 	}
@@ -193,7 +203,7 @@ static void bash_print(FILE *out)
 {
 	static const char function[] =
 		"_bstreamctl() {\n"
-		"\tlocal cur=$2 prev=$3 verb='' options='' taking='' operands=none words='' verbs='' values='' files=''\n"
+		"\tlocal cur=$2 prev=$3 verb='' options='' taking='' operands=none words='' verbs='' values='' files='' names=''\n"
 		"\tlocal i word globals=() n=0\n"
 		"\t_bstreamctl_look ''\n"
 		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -226,6 +236,10 @@ static void bash_print(FILE *out)
 		"\t_bstreamctl_values \"$verb\" \"$prev\"\n"
 		"\tif [[ -n $files ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+		"\telif [[ -n $names || ($cur != -* && \" $taking \" != *\" $prev \"* && -n $verb &&\n"
+		"\t\t($operands == names || ($operands == name_files && $n -eq 0))) ]]; then\n"
+		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(\"${COMP_WORDS[0]}\" -q --no-start \\\n"
+		"\t\t\t\"${globals[@]}\" ls --no-headings -o NAME 2>/dev/null)\" -- \"$cur\")\n"
 		"\telif [[ -n $values ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$cur\")\n"
 		"\telif [[ $cur != -* && \" $taking \" == *\" $prev \"* ]]; then\n"
@@ -236,11 +250,10 @@ static void bash_print(FILE *out)
 		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$cur\")\n"
 		"\telif [[ $operands == words ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-		"\telif [[ $operands == names || ($operands == name_files && $n -eq 0) ]]; then\n"
-		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(\"${COMP_WORDS[0]}\" -q --no-start \\\n"
-		"\t\t\t\"${globals[@]}\" ls --no-headings -o NAME 2>/dev/null)\" -- \"$cur\")\n"
 		"\telif [[ $operands == name_files ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+		"\telif [[ $operands == command ]]; then\n"
+		"\t\tmapfile -t COMPREPLY < <(compgen -c -- \"$cur\")\n"
 		"\tfi\n"
 		"}\n"
 		"complete -F _bstreamctl bstreamctl\n";
@@ -250,6 +263,13 @@ static void bash_print(FILE *out)
 }
 
 /* ---- zsh ------------------------------------------------------------------------------------- */
+
+/* A colon splits what _arguments is told, and brackets end it. */
+static void zsh_put(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		fprintf(out, strchr("[]:", *text) ? "\\%c" : "%c", *text);
+}
 
 /* One row for _arguments: '(-p --progress)'{-p,--progress}'=[help]:arg:(values)'. */
 static void zsh_option(FILE *out, const struct option_row *row)
@@ -266,16 +286,20 @@ static void zsh_option(FILE *out, const struct option_row *row)
 	else
 		fprintf(out, "'-%c%s", row->letter, row_takes_word(row) ? "+" : "");
 	fputc('[', out);
-	for (const char *c = help_of(row->help, help); *c; c++)
-		fprintf(out, *c == '[' || *c == ']' || *c == ':' ? "\\%c" : "%c", *c);
+	zsh_put(out, help_of(row->help, help));
 	fputc(']', out);
 	values_of(row, values);
-	if (row_takes_file(row))
+	if (row_takes_file(row)) {
 		fprintf(out, ":file:_files");
-	else if (*values)
-		fprintf(out, ":%s:(%s)", "value", values);
-	else if (row_takes_word(row))
+	} else if (row_takes_name(row)) {
+		fprintf(out, ":stream:_bstreamctl_names");
+	} else if (*values) {
+		fprintf(out, ":value:(");
+		zsh_put(out, values);
+		fputc(')', out);
+	} else if (row_takes_word(row)) {
 		fprintf(out, ":%s: ", row->arg);
+	}
 	fprintf(out, "' \\\n");
 }
 
@@ -299,6 +323,8 @@ static void zsh_operands(FILE *out, const struct verb *verb)
 		fprintf(out, "\t\t'1:what:(%s)'\n", words_of(verb, words));
 	else if (!strcmp(operands, "verbs"))
 		fprintf(out, "\t\t'1:verb:_bstreamctl_verbs'\n");
+	else if (!strcmp(operands, "command"))
+		fprintf(out, "\t\t'(-)1:command:_command_names -e' '*::arguments:_normal'\n");
 	else
 		fprintf(out, "\t\t'*: :'\n");
 }
@@ -355,7 +381,9 @@ static void fish_options(FILE *out, const char *verb, const struct option_row *r
 			fprintf(out, " -r -F");
 		else if (row_takes_word(rows))
 			fprintf(out, " -x");
-		if (*values_of(rows, values))
+		if (row_takes_name(rows))
+			fprintf(out, " -a '(__bstreamctl_names)'");
+		else if (*values_of(rows, values))
 			fprintf(out, " -a '%s'", values);
 		fprintf(out, " -d '%s'\n", help_of(rows->help, help));
 	}
@@ -375,6 +403,8 @@ static void fish_operands(FILE *out, const struct verb *verb)
 		fprintf(out, " -a '%s'\n", words_of(verb, words));
 	else if (!strcmp(operands, "verbs"))
 		fprintf(out, " -a '(__bstreamctl_verbs)'\n");
+	else if (!strcmp(operands, "command"))
+		fprintf(out, " -F -a '(__fish_complete_command)'\n");
 	else
 		fprintf(out, " -f\n");
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # Completion, asked of the shells themselves where they are installed.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154,SC2207 # bats runs each test in a subshell of its own
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC1090,SC2154,SC2207 # bats runs each test in a subshell of its own
 
 load setup
 eval "setup_$(declare -f teardown)"
@@ -50,7 +50,10 @@ in_path() {
 	[ "$(completed bstreamctl read lo)" = "logs/app logs/web" ]
 	[ "$(completed bstreamctl --color never rm logs/app o)" = other ]
 	[ "$(completed bstreamctl write --frame line oth)" = other ]
-	>a-file
+	[ "$(completed bstreamctl exec -i oth)" = other ]
+	[ "$(completed bstreamctl tee --from = oth)" = other ]
+	[[ " $(completed bstreamctl exec -i other tai)" == *" tail"* ]]
+	: >a-file
 	[ "$(completed bstreamctl write other a-f)" = a-file ]
 	[ "$(completed bstreamctl --socket a-f)" = a-file ]
 	ctl rm logs/app logs/web other
@@ -112,7 +115,7 @@ in_path() {
 	until_eval 'shown | grep -q "#bstreamctl write x"'
 	keys 'bstreamctl rm --for' Tab 'lo' Tab C-a '#' Enter
 	until_eval 'shown | grep -q "#bstreamctl rm --force logs/app"'
-	keys 'bstreamctl --no-sta' Tab 'read --frame len' Tab 'logs/a' Tab C-a '#' Enter
-	until_eval 'shown | grep -q "#bstreamctl --no-start read --frame len32 logs/app"'
+	keys 'bstreamctl read --frame le' Tab 'logs/a' Tab C-a '#' Enter
+	until_eval 'shown | grep -q "#bstreamctl read --frame len32 logs/app"'
 	ctl rm logs/app
 }

@@ -54,7 +54,7 @@ elsewhere() {
 
 @test "a wrong runtime directory" {
 	XDG_RUNTIME_DIR=$dir/none TMPDIR=$dir finds '^XDG_RUNTIME_DIR: .*/none: No such file'
-	>file
+	: >file
 	XDG_RUNTIME_DIR=$dir/file TMPDIR=$dir finds '^XDG_RUNTIME_DIR: .*/file is no directory'
 	XDG_RUNTIME_DIR=here TMPDIR=$dir finds "^XDG_RUNTIME_DIR: 'here' is not absolute"
 	mkdir open

@@ -8,7 +8,7 @@ load setup
 @test "help lists every verb on stdout and exits 0" {
 	run -0 --separate-stderr ctl help
 	[ -z "$stderr" ]
-	for verb in create write read tee exec open send listen ls stat top rm eof wait bench daemon help; do
+	for verb in create write read tee exec open send listen ls stat top rm eof wait bench daemon doctor completion help; do
 		[[ $output == *$'\n'"  $verb "* ]]
 	done
 	run -0 ctl --help
@@ -16,7 +16,7 @@ load setup
 }
 
 @test "VERB --help has usage, two examples and options, needs no broker and no name" {
-	for verb in create write read tee exec open send listen ls stat top rm eof wait bench daemon help; do
+	for verb in create write read tee exec open send listen ls stat top rm eof wait bench daemon doctor completion help; do
 		run -0 --separate-stderr ctl "$verb" --help
 		[ -z "$stderr" ]
 		[[ ${lines[0]} == "usage: bstreamctl [GLOBAL] $verb"* ]]
