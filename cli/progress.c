@@ -23,8 +23,10 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define TICK_TERMINAL_MS 250
@@ -134,6 +136,28 @@ static size_t line_make_text(char *text, size_t size, uint64_t bytes, uint64_t r
 	return (size_t)n;
 }
 
+/*
+ * The terminal is not ours while we are in the background: what is written there would stand in the
+ * middle of somebody's work, or stop us (TOSTOP).
+ */
+static bool terminal_is_ours(void)
+{
+	pid_t group = tcgetpgrp(STDERR_FILENO);
+
+	return group < 0 || group == getpgrp();
+}
+
+/* A line that wraps cannot be written over: it ends before the terminal does. */
+static void line_shorten(char *text, size_t size)
+{
+	struct winsize window;
+
+	/* The first byte is \r, which takes no room; the last place stays free. */
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 &&
+	    window.ws_col < size)
+		text[window.ws_col] = '\0';
+}
+
 static void line_print_text(uint64_t bytes, uint64_t rate, const struct bstream_stat *stat)
 {
 	char text[BSTREAM_NAME_MAX + 128];
@@ -142,6 +166,10 @@ static void line_print_text(uint64_t bytes, uint64_t rate, const struct bstream_
 	if (stat)
 		snprintf(text + n, sizeof(text) - n, "  fill %u/%u", stat->in_flight,
 			 stat->capacity);
+	if (progress.terminal && !terminal_is_ours())
+		return;
+	if (progress.terminal)
+		line_shorten(text, sizeof(text));
 	fprintf(stderr, "%s%s", text, progress.terminal ? "\033[K" : "\n");
 	fflush(stderr);
 }
@@ -199,10 +227,12 @@ static void thread_start(void)
 void progress_start(const char *name, enum progress_form form)
 {
 	struct sigaction action = { .sa_handler = on_sigusr1, .sa_flags = SA_RESTART };
+	const char *term = getenv("TERM");
 
 	progress.name = name;
 	progress.form = form;
-	progress.terminal = form == PROGRESS_LINES && isatty(STDERR_FILENO);
+	progress.terminal = form == PROGRESS_LINES && isatty(STDERR_FILENO) && term && *term &&
+			    strcmp(term, "dumb") != 0;
 	progress.idle_len =
 		line_make_text(progress.idle_line, sizeof(progress.idle_line) - 1, 0, 0);
 	progress.idle_line[progress.idle_len++] = '\n';
@@ -249,7 +279,7 @@ void progress_stop(void)
 	}
 	if (progress.form)
 		line_print(&start);
-	if (progress.terminal)
+	if (progress.terminal && terminal_is_ours())
 		fputc('\n', stderr);
 	bstream_view_close(progress.view);
 	progress.view = NULL;
