@@ -3,6 +3,10 @@
 # section 3 are by topic; for each other function that one names there is a page that points to it.
 man_sources = \
 	man/bstream.7.scd \
+	man/bstream-layout.7.scd \
+	man/bstream-tutorial.7.scd \
+	man/bstream-wire.7.scd \
+	man/bstreamctl-json.5.scd \
 	man/bstreamctl.1.scd \
 	man/bstreamd.8.scd \
 	$(man_topics)
@@ -93,6 +97,8 @@ shippedman1dir = $(mandir)/man1
 shippedman1_DATA = $(call shipped,1)
 shippedman3dir = $(mandir)/man3
 shippedman3_DATA = $(call shipped,3)
+shippedman5dir = $(mandir)/man5
+shippedman5_DATA = $(call shipped,5)
 shippedman7dir = $(mandir)/man7
 shippedman7_DATA = $(call shipped,7)
 shippedman8dir = $(mandir)/man8

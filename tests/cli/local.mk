@@ -9,6 +9,7 @@ cli_tests = \
 	tests/cli/framing.bats \
 	tests/cli/keep.bats \
 	tests/cli/mail.bats \
+	tests/cli/json.bats \
 	tests/cli/progress.bats \
 	tests/cli/start.bats \
 	tests/cli/tee.bats \

@@ -5,6 +5,7 @@ lints = \
 	tests/lint/header.sh \
 	tests/lint/includes.sh \
 	tests/lint/license.sh \
+	tests/lint/man-contracts.sh \
 	tests/lint/man-examples.sh \
 	tests/lint/man.sh \
 	tests/lint/names.sh \
