@@ -63,13 +63,21 @@ struct json_line *json_line_item(struct json_line *line, const char *list)
 	return (struct json_line *)object;
 }
 
+static bool text_is_printable(const char *text)
+{
+	while (*text >= 0x20 && *text < 0x7f)
+		text++;
+	return *text == '\0';
+}
+
 void json_line_text(struct json_line *line, const char *key, const char *value)
 {
 	char safe[1024];
 
-	/* jansson takes UTF-8 only; a command's name may be any bytes. */
-	json_must(json_object_set_new(json_of(line), key,
-				      json_string(say_safely(safe, sizeof(safe), value))) == 0);
+	/* jansson takes UTF-8 only, and a path may be any bytes. What was made safe before stays. */
+	if (!text_is_printable(value))
+		value = say_safely(safe, sizeof(safe), value);
+	json_must(json_object_set_new(json_of(line), key, json_string(value)) == 0);
 }
 
 /* @bytes twice: as they can be printed, and in hex. */

@@ -32,12 +32,12 @@ shape() {
 # conforms BLOCK... - every object on stdin, one a line, has just these members, and v first
 conforms() {
 	local object n=0
-	schema "$@" >schema
-	[ -s schema ]
+	schema "$@" >wanted
+	[ -s wanted ]
 	while read -r object; do
 		n=$((n + 1))
 		[[ $object == '{"v":1,'* ]]
-		shape <<<"$object" | diff -u schema -
+		shape <<<"$object" | diff -u wanted -
 	done
 	[ $n -gt 0 ]
 }
