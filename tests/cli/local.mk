@@ -3,6 +3,7 @@
 cli_tests = \
 	tests/cli/bench.bats \
 	tests/cli/completion.bats \
+	tests/cli/cookbook.bats \
 	tests/cli/doctor.bats \
 	tests/cli/endings.bats \
 	tests/cli/exec.bats \
