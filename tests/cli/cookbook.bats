@@ -28,16 +28,16 @@ recipe() {
 	BSTREAM_DAEMON=$(dirname "$BSTREAMCTL")/../daemon/bstreamd
 	export BSTREAM_DAEMON
 
-	section "$1" >section
-	awk '/^```sh$/ { inside = 1; next } /^```$/ { inside = 0 } inside' section >script
+	section "$1" >task
+	awk '/^```sh$/ { inside = 1; next } /^```$/ { inside = 0 } inside' task >script
 	awk '/^```$/ { if (inside == 1) inside = 0; else if (closed++ % 2 == 1) inside = 1; next } inside' \
-		section >expected
+		task >expected
 	[ -s script ]
-	needs=$(sed -n 's/^<!-- needs: \(.*\) -->$/\1/p' section)
+	needs=$(sed -n 's/^<!-- needs: \(.*\) -->$/\1/p' task)
 	needs=${needs:-true}
 	[[ $needs == *" "* ]] || needs="command -v $needs"
 	bash -c "$needs" >/dev/null 2>&1 || skip "needs $needs"
-	timeout -k 5 $deadline bash -eu script >printed 3>&- || {
+	timeout -k 5 "$deadline" bash -eu script >printed 3>&- || {
 		echo "the script failed with $?"
 		cat printed
 		return 1
