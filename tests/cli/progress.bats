@@ -27,11 +27,11 @@ shown() {
 	tmux -S "$dir/tmux" capture-pane -p | grep . || true
 }
 
-line='[0-9.]+ ([KMG]i)?B  (0|[0-9.]+ ([KMG]i)?B/s)  fill [0-9]+/16'
+line='[0-9.]+ ([KMG]i)?B  (0|[0-9.]+ ([KMG]i)?B/s)  fill [0-9]+/[0-9]+'
 
 @test "in a terminal one line changes, and the last one says it all" {
 	mkfifo in
-	terminal 80 "$BSTREAMCTL write logs -p <in"
+	terminal 80 "$BSTREAMCTL write logs -p --capacity 1000 <in"
 	exec 9>in
 	head -c 3000 /dev/zero >&9
 	until_eval '[[ "$(shown)" =~ ^logs\ \ 2\.93\ KiB\ \  ]]'
