@@ -97,6 +97,9 @@ static const char *help_of(const char *help, char buf[HELP_MAX])
 /* What its operands are: names, then files, or one of the words it knows. */
 static const char *operands_of(const struct verb *verb)
 {
+	/* Which mailboxes there are is told to nobody. */
+	if (!strncmp(verb->args, "MAILBOX", strlen("MAILBOX")))
+		return verb->operands == OPERANDS_NAME_FILES ? "mailbox_files" : "none";
 	switch (verb->operands) {
 	case OPERANDS_NAME:
 	case OPERANDS_NAMES:
@@ -250,7 +253,7 @@ static void bash_print(FILE *out)
 		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$cur\")\n"
 		"\telif [[ $operands == words ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-		"\telif [[ $operands == name_files ]]; then\n"
+		"\telif [[ $operands == name_files || ($operands == mailbox_files && $n -gt 0) ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
 		"\telif [[ $operands == command ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -c -- \"$cur\")\n"
@@ -319,6 +322,8 @@ static void zsh_operands(FILE *out, const struct verb *verb)
 			verb->operands == OPERANDS_NAME ? "1" : "*");
 	else if (!strcmp(operands, "name_files"))
 		fprintf(out, "\t\t'1:stream:_bstreamctl_names' '*:file:_files'\n");
+	else if (!strcmp(operands, "mailbox_files"))
+		fprintf(out, "\t\t'1:mailbox: ' '*:file:_files'\n");
 	else if (!strcmp(operands, "words"))
 		fprintf(out, "\t\t'1:what:(%s)'\n", words_of(verb, words));
 	else if (!strcmp(operands, "verbs"))
@@ -399,6 +404,8 @@ static void fish_operands(FILE *out, const struct verb *verb)
 		fprintf(out, " -a '(__bstreamctl_names)'\n");
 	else if (!strcmp(operands, "name_files"))
 		fprintf(out, " -F -a '(__bstreamctl_names)'\n");
+	else if (!strcmp(operands, "mailbox_files"))
+		fprintf(out, " -F\n");
 	else if (!strcmp(operands, "words"))
 		fprintf(out, " -a '%s'\n", words_of(verb, words));
 	else if (!strcmp(operands, "verbs"))

@@ -12,7 +12,7 @@
 
 const struct verb *const verbs[] = {
 	&verb_create, &verb_write,  &verb_read,	      &verb_tee,  &verb_exec,
-	&verb_open,   &verb_send,   &verb_listen,     &verb_ls,	  &verb_stat,
+	&verb_listen, &verb_open,   &verb_send,	      &verb_ls,	  &verb_stat,
 	&verb_top,    &verb_rm,	    &verb_eof,	      &verb_wait, &verb_bench,
 	&verb_daemon, &verb_doctor, &verb_completion, &verb_help, NULL,
 };

@@ -52,6 +52,8 @@ in_path() {
 	[ "$(completed bstreamctl write --frame line oth)" = other ]
 	[ "$(completed bstreamctl exec -i oth)" = other ]
 	[ "$(completed bstreamctl tee --from = oth)" = other ]
+	[ "$(completed bstreamctl send box --reader oth)" = other ]
+	[ -z "$(completed bstreamctl open '')" ]
 	[[ " $(completed bstreamctl exec -i other tai)" == *" tail"* ]]
 	: >a-file
 	[ "$(completed bstreamctl write other a-f)" = a-file ]

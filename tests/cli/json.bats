@@ -69,13 +69,18 @@ conforms() {
 	ctl rm b
 }
 
-@test "daemon status, doctor, progress and bench print what the page says" {
+@test "daemon status, doctor, progress, listen and bench print what the page says" {
 	need_schema
 	ctl daemon start
 	ctl daemon status --json | conforms 6
 	(ctl doctor --json || true) | conforms 7
 	ctl write a --progress=json <<<hello 2>&1 | conforms 8
-	ctl bench --json --seconds 0.1 | conforms 9
+	ctl bench --json --seconds 0.1 | conforms 10
+	start_command bash -c 'exec "$BSTREAMCTL" listen box --json --count 1 >messages'
+	ctl wait box --for=mailbox
+	ctl send box --note hello
+	finish "$pid" 0
+	conforms 9 <messages
 	ctl rm a
 }
 
