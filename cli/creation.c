@@ -8,6 +8,9 @@
 #include "config.h"
 #include "creation.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool creation_take_keep(void *to, const char *text)
@@ -45,6 +48,19 @@ bool creation_take_mode(void *to, const char *text)
 	return true;
 }
 
+bool creation_take_group(void *to, const char *text)
+{
+	const struct group *group = getgrnam(text);
+	char *end;
+
+	errno = 0;
+	unsigned long n = group ? group->gr_gid : strtoul(text, &end, 10);
+	if (!group && (errno || text[0] < '0' || text[0] > '9' || *end || n >= UINT32_MAX))
+		return false;
+	*(uint32_t *)to = (uint32_t)n;
+	return true;
+}
+
 struct bstream_options creation_options(const struct creation *creation)
 {
 	struct bstream_options options = BSTREAM_OPTIONS_INIT;
@@ -54,6 +70,7 @@ struct bstream_options creation_options(const struct creation *creation)
 	options.max_writers = creation->max_writers;
 	options.keep = creation->keep;
 	options.mode = creation->mode;
+	options.gid = creation->gid;
 	if (creation->sealed)
 		options.flags |= BSTREAM_SEALED;
 	return options;

@@ -7,7 +7,7 @@
 #include "options.h"
 
 struct creation {
-	uint32_t capacity, chunk_max, max_writers, keep, mode;
+	uint32_t capacity, chunk_max, max_writers, keep, mode, gid;
 	bool sealed;
 };
 
@@ -20,6 +20,9 @@ struct creation {
 bool creation_take_keep(void *to, const char *text);
 /* Reads octal permission bits. */
 bool creation_take_mode(void *to, const char *text);
+
+/* Reads a group, by name or number. */
+bool creation_take_group(void *to, const char *text);
 
 /* The rows of a stream with or without a name, with @c, a struct creation of static storage. */
 #define CREATION_PAIR_OPTIONS(c)                                                              \
@@ -43,19 +46,26 @@ bool creation_take_mode(void *to, const char *text);
 	}
 
 /* The rows of a stream with a name. */
-#define CREATION_OPTIONS(c)                                                                  \
-	CREATION_PAIR_OPTIONS(c),                                                            \
-		{ .name = "keep",                                                            \
-		  .kind = OPTION_OWN,                                                        \
-		  .optional = true,                                                          \
-		  .arg = "reader|writers|both",                                              \
-		  .to = &(c).keep,                                                           \
-		  .take = creation_take_keep,                                                \
-		  .help = "reader: a read end that is left goes back to its name\n"          \
-			  "writers: no end before bstreamctl eof; alone: both" },            \
-	{                                                                                    \
-		.name = "mode", .kind = OPTION_OWN, .arg = "OCTAL", .to = &(c).mode,         \
-		.take = creation_take_mode, .help = "who may open it by name (default 0600)" \
+#define CREATION_OPTIONS(c)                                                          \
+	CREATION_PAIR_OPTIONS(c),                                                    \
+		{ .name = "keep",                                                    \
+		  .kind = OPTION_OWN,                                                \
+		  .optional = true,                                                  \
+		  .arg = "reader|writers|both",                                      \
+		  .to = &(c).keep,                                                   \
+		  .take = creation_take_keep,                                        \
+		  .help = "reader: a read end that is left goes back to its name\n"  \
+			  "writers: no end before bstreamctl eof; alone: both" },    \
+		{ .name = "mode",                                                    \
+		  .kind = OPTION_OWN,                                                \
+		  .arg = "OCTAL",                                                    \
+		  .to = &(c).mode,                                                   \
+		  .take = creation_take_mode,                                        \
+		  .help = "who may open it by name (default 0600)" },                \
+	{                                                                            \
+		.name = "group", .kind = OPTION_OWN, .arg = "GROUP", .to = &(c).gid, \
+		.take = creation_take_group,                                         \
+		.help = "the group that --mode speaks of (default: your own)"        \
 	}
 
 /* What the library is to be asked for. */

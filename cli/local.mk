@@ -19,7 +19,7 @@ cli_bstreamctl_SOURCES = \
 	cli/main.c \
 	cli/name.c cli/name.h \
 	cli/options.c cli/options.h \
-	cli/outcome.c cli/outcome.h \
+	cli/outcome.c cli/outcome.h cli/refused.c cli/refused.h \
 	cli/outlet.c cli/outlet.h \
 	cli/pace.c cli/pace.h \
 	cli/pour.c cli/pour.h \

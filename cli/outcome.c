@@ -8,6 +8,7 @@
  */
 #include "config.h"
 #include "outcome.h"
+#include "refused.h"
 #include "say.h"
 
 #include <errno.h>
@@ -139,7 +140,12 @@ int outcome_fail(enum doing doing, const char *about, int err)
 {
 	const struct outcome *o = outcome_find(doing, -err);
 	const char *what = o->what ? o->what : strerror(-err);
+	char told[REFUSED_MAX];
 
+	if (refused_tell(told, err)) {
+		say_failure(about, "%s", told);
+		return o->code;
+	}
 	if (o->advice)
 		say_failure(about, "%s (%s)", what, o->advice);
 	else

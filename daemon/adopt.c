@@ -8,7 +8,8 @@
  * segment is a memfd: it has no name there, and goes with its last description.
  *
  * A sealed stream whose broker died is known to nobody but its ends. One that finds itself without a
- * broker offers it to the next (RESTORE); the first who comes gets its name.
+ * broker offers it to the next (RESTORE); the first who comes gets its name. Not with --system: what
+ * the header says by then of owner and mode was anybody's to write who had an end.
  * The client keeps its own
  * description, so the broker opens one for itself, not waiting for leases, and uses no other. What
  * the segment says is read by pread(2): memory is mapped only when all has been found right.
@@ -28,9 +29,10 @@
 
 #define NEW_PREFIX "bstream.new." /* a private name, where there are no nameless files */
 
-/* Where, what, whose: as far as the file itself tells. EPROTO, EACCES. */
-static int adopt_check_file(const struct registry *r, int fd, uid_t peer_uid, struct statx *st)
+/* Where, what, whose: as far as the file itself tells. EPROTO, EACCES, EOPNOTSUPP. */
+static int adopt_check_file(struct broker *b, const struct client *c, int fd, struct statx *st)
 {
+	const struct registry *r = &b->registry;
 	bool sealed;
 	dev_t dev;
 	int flags;
@@ -41,10 +43,12 @@ static int adopt_check_file(const struct registry *r, int fd, uid_t peer_uid, st
 	sealed = dev == r->memfd_dev && bs_segment_is_sealed(fd);
 	if (!S_ISREG(st->stx_mode) || (!sealed && dev != r->shm_dev))
 		return EPROTO;
+	if (b->system && !sealed)
+		return rights_refuse_unsealed(b, c);
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) != O_RDWR)
 		return EPROTO;
-	if (st->stx_uid != peer_uid)
+	if (st->stx_uid != c->uid)
 		return EACCES;
 	if (!sealed && ((st->stx_mode & 077) != 0 || st->stx_nlink > 1))
 		return EPROTO;
@@ -87,7 +91,7 @@ static int adopt_check_contents(struct stream_parts *parts, const struct request
 	if (r < 0)
 		return -r;
 	if (strncmp(parts->header.name, q->question->name, sizeof(parts->header.name)) != 0 ||
-	    parts->header.uid != q->client->uid ||
+	    parts->header.uid != q->client->uid || (parts->header.mode & ~0777u) != 0 ||
 	    parts->geo.sealed != bs_segment_is_sealed(parts->fd))
 		return EPROTO;
 	if (!(restore ? adopt_is_astray : adopt_is_fresh)(parts->fd, &parts->geo))
@@ -165,16 +169,18 @@ int serve_create(struct broker *b, struct request *q)
 	int rc;
 
 	if (r->n_streams >= b->limits.max_streams)
-		return EDQUOT;
+		return request_over_limit(b, "streams", b->limits.max_streams);
 	if (q->stream)
 		return EEXIST;
-	rc = adopt_check_file(r, *q->fds, q->client->uid, &st);
+	rc = adopt_check_file(b, q->client, *q->fds, &st);
 	if (rc != 0)
 		return rc;
 	parts.fd = bs_end_reopen(*q->fds, O_RDWR | O_NONBLOCK);
 	if (parts.fd < 0)
 		return parts.fd == -EWOULDBLOCK ? EPROTO : -parts.fd;
 	rc = adopt_check_contents(&parts, q, &st);
+	if (rc == 0)
+		rc = rights_check_group(b, q->client, parts.header.gid);
 	if (rc == 0 && !parts.geo.sealed)
 		rc = -registry_file_name(r, file, q->question->name);
 	if (rc == 0)
@@ -186,7 +192,7 @@ int serve_create(struct broker *b, struct request *q)
 
 int serve_restore(struct broker *b, struct request *q)
 {
-	int rc = serve_create(b, q);
+	int rc = b->system ? EACCES : serve_create(b, q);
 
 	if (rc == 0) /* whatever happened while nobody was looking */
 		watch_stir(&b->registry, registry_find(&b->registry, q->question->name));

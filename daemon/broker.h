@@ -35,6 +35,9 @@ struct broker {
 	struct source listener, signals, inotify, kick;
 	bool listening; /* the listener is in epoll: there is room for a client */
 	struct limits limits;
+	bool system; /* it serves users who do not trust each other */
+	struct bs_refusal
+		refusal; /* of the request at hand; why is 0 if there is nothing to tell */
 	uid_t uid;
 	uint64_t started_ns, idle_ns, idle_since_ns;
 	bool leaving;

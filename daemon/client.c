@@ -19,6 +19,7 @@
 #include "daemon/closer.h"
 #include "daemon/mailbox.h"
 #include "daemon/request.h"
+#include "daemon/rights.h"
 #include "daemon/watch.h"
 #include "proto/packet.h"
 
@@ -81,6 +82,7 @@ void client_bury(struct broker *b)
 		struct client *c = b->dead;
 
 		b->dead = c->next;
+		rights_forget(c);
 		free(c);
 	}
 }
@@ -171,17 +173,14 @@ static bool client_evict(struct broker *b)
 static int client_new(struct broker *b, int fd)
 {
 	struct client *c = calloc(1, sizeof(*c));
-	struct ucred cred = { .uid = (uid_t)-1 };
-	socklen_t len = sizeof(cred);
 
-	if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
+	if (c)
+		c->source = (struct source){ .on_event = client_on_event, .fd = fd };
+	if (!c || !rights_learn(c)) {
 		free(c);
 		client_close(fd);
 		return 0;
 	}
-	c->source = (struct source){ .on_event = client_on_event, .fd = fd };
-	c->uid = cred.uid;
-	c->pid = cred.pid;
 	c->opened_watch = -1;
 	if (loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) < 0) {
 		free(c);

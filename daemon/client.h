@@ -13,6 +13,9 @@ struct client {
 	struct client *next, *prev;
 	uid_t uid; /* whom the kernel says it is */
 	pid_t pid;
+	gid_t gid;
+	gid_t *groups; /* the others; rights.c */
+	int n_groups; /* -1: not asked for yet */
 	bool parked; /* until the name in @question exists, or there is room for @letter */
 	bool opened; /* it was given an end of the stream named in @question … */
 	int opened_watch; /* … which has this watch */

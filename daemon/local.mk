@@ -9,6 +9,7 @@ broker_objects = \
 	daemon/request.c daemon/request.h daemon/serve.c daemon/adopt.c \
 	daemon/mailbox.c daemon/mailbox.h \
 	daemon/letter.c daemon/letter.h \
+	daemon/rights.c daemon/rights.h \
 	daemon/stream.c daemon/stream.h \
 	daemon/registry.c daemon/registry.h \
 	daemon/sorted.c daemon/sorted.h \

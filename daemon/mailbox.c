@@ -17,6 +17,7 @@
 #include "daemon/letter.h"
 #include "daemon/mailbox.h"
 #include "daemon/request.h"
+#include "proto/segment.h"
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
@@ -192,7 +193,7 @@ int serve_mailbox_open(struct broker *b, struct request *q)
 	int r;
 
 	if (b->post.names.n >= b->limits.max_mailboxes || !client_may_stay(b))
-		return EDQUOT;
+		return request_over_limit(b, "mailboxes", b->limits.max_mailboxes);
 	if (q->mailbox)
 		return EADDRINUSE;
 	m = calloc(1, sizeof(*m));
@@ -201,6 +202,7 @@ int serve_mailbox_open(struct broker *b, struct request *q)
 	snprintf(m->name, sizeof(m->name), "%s", q->question->name);
 	m->last = &m->first;
 	m->owner = q->client;
+	m->owned_by = (struct owner){ q->client->uid, q->client->gid, BS_MODE_DEFAULT };
 	r = sorted_add(&b->post.names, m->name, m);
 	if (r < 0)
 		free(m);
@@ -222,6 +224,8 @@ int serve_send(struct broker *b, struct request *q)
 	struct letter *l;
 	int r = has_end ? letter_check_end(*q->fds) : 0;
 
+	if (r == 0 && has_end && b->system && !bs_segment_is_sealed(*q->fds))
+		r = rights_refuse_unsealed(b, q->client);
 	if (r != 0)
 		return r;
 	if (full && !(q->question->flags & BS_WANT_WAIT))

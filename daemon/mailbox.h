@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/rights.h"
 #include "daemon/sorted.h"
 #include "proto/wire.h"
 
@@ -22,6 +23,7 @@ struct letter;
 struct mailbox {
 	char name[BS_WIRE_NAME];
 	struct client *owner;
+	struct owner owned_by; /* who may send: those who have the right to write */
 	struct letter *first, **last; /* the queue, the oldest first */
 	uint32_t n_letters;
 	bool rung; /* a bell lies in the owner's socket, or he is about to ask for the next */

@@ -45,7 +45,8 @@
 struct options {
 	const char *socket;
 	int listen_fd; /* -1: none is inherited */
-	unsigned idle_s; /* 0: never */
+	int idle_s; /* 0: never; -1: 30, and never with --system */
+	bool system;
 };
 
 /* The only one: it has a buffer of 64 kB in it. */
@@ -59,7 +60,10 @@ static const char help[] =
 	"\n"
 	"  --socket PATH       where to listen (default: $BSTREAM_SOCKET, else\n"
 	"                      $XDG_RUNTIME_DIR/bstream/broker.sock)\n"
-	"  --idle-timeout SEC  leave when nothing was held for that long (default 30; 0: never)\n"
+	"  --system            serve all users of the machine, each by his rights: sealed streams\n"
+	"                      only, at /run/bstream/broker.sock\n"
+	"  --idle-timeout SEC  leave when nothing was held for that long (default 30; 0: never,\n"
+	"                      which is the default with --system)\n"
 	"  --foreground        do not detach; the default, unless --listen-fd is given\n"
 	"  --listen-fd FD      serve this inherited, listening socket, and detach\n"
 	"  -h, --help          this text\n"
@@ -94,7 +98,7 @@ static int options_take(struct options *o, int option)
 	case 'i':
 		if (!parse_number(optarg, IDLE_MAX, &n))
 			return usage_error("not a number of seconds", optarg);
-		o->idle_s = (unsigned)n;
+		o->idle_s = (int)n;
 		return -1;
 	case 'l':
 		if (!parse_number(optarg, INT_MAX, &n))
@@ -104,8 +108,8 @@ static int options_take(struct options *o, int option)
 	case 'f':
 		return -1;
 	case 'y':
-		return usage_error("a broker for the whole machine is not in this version",
-				   "--system");
+		o->system = true;
+		return -1;
 	case 'h':
 		fputs(help, stdout);
 		return EXIT_SUCCESS;
@@ -333,21 +337,29 @@ static void broker_leave(struct broker *b)
 	registry_fini(&b->registry);
 }
 
+static uint64_t idle_time(const struct options *o)
+{
+	if (o->idle_s >= 0)
+		return (uint64_t)o->idle_s;
+	return o->system ? 0 : IDLE_DEFAULT;
+}
+
 static int run(struct broker *b, const struct options *o)
 {
 	char path[BS_SOCKET_PATH];
 	int ready = -1, r = standard_fds_init();
 
-	umask(077);
+	b->system = o->system;
+	umask(o->system ? 0 : 077); /* nothing but a socket is made */
 	if (r == 0 && o->listen_fd >= 0)
 		r = detach(o->listen_fd, &ready);
 	if (r == 0)
-		r = bs_meeting_path(path, o->socket, false, true);
+		r = bs_meeting_path(path, o->socket, o->system, true);
 	if (r == 0)
 		r = socket_open(b, path, o->listen_fd);
 	if (r < 0)
 		return r;
-	b->idle_ns = o->idle_s * UINT64_C(1000000000);
+	b->idle_ns = idle_time(o) * UINT64_C(1000000000);
 	r = chdir("/") < 0 ? -errno : broker_init(b);
 	say_ready(ready, r == 0); /* clients may come; they wait while we look what is there */
 	if (r == 0)
@@ -360,7 +372,7 @@ static int run(struct broker *b, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .listen_fd = -1, .idle_s = IDLE_DEFAULT };
+	struct options options = { .listen_fd = -1, .idle_s = -1 };
 	int r, status = options_parse(&options, argc, argv);
 
 	if (status >= 0)

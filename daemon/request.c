@@ -7,6 +7,7 @@
  * connection. A request that names what is not there, or may not be had, is answered with an errno.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ struct row {
 	unsigned n_fds;
 	unsigned rules;
 	uint32_t flags; /* that it may carry */
+	uint32_t right; /* to the stream, if it is about one */
 	request_fn serve;
 };
 
@@ -40,24 +42,25 @@ struct row {
 #define SENDS  (NEEDS_NAME | ABOUT_MAILBOX | HAS_NOTE)
 
 static const struct row rows[BS_REQ_COUNT] = {
-	[BS_REQ_CREATE] = { CREATE, 1, 0, 0, serve_create },
-	[BS_REQ_OPEN_WRITER] = { NAME, 0, OPENS, BS_WANT_WAIT, serve_open_writer },
-	[BS_REQ_OPEN_READER] = { NAME, 0, OPENS, BS_WANT_WAIT, serve_open_reader },
-	[BS_REQ_REMOVE] = { NAME, 0, NEEDS_NAME, 0, serve_remove },
-	[BS_REQ_EOF] = { NAME, 0, NEEDS_NAME, 0, serve_eof },
-	[BS_REQ_EXISTS] = { NAME, 0, WAITS, BS_WANT_WAIT, serve_exists },
-	[BS_REQ_LOOK] = { NAME, 0, WAITS, BS_WANT_WAIT | BS_WANT_WRITE, serve_look },
-	[BS_REQ_STAT] = { NAME, 0, NEEDS_NAME, 0, serve_stat },
-	[BS_REQ_LIST] = { NAME, 0, ANY_NAME, 0, serve_list },
-	[BS_REQ_BROKER] = { HEAD, 0, ANY_NAME, 0, serve_broker },
-	[BS_REQ_STOP] = { HEAD, 0, ANY_NAME, 0, serve_stop },
-	[BS_REQ_RESTORE] = { CREATE, 1, 0, 0, serve_restore },
-	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX, 0, serve_mailbox_open },
-	[BS_REQ_MAILBOX_EXISTS] = { NAME, 0, ABOUT_MAILBOX | WAITS, BS_WANT_WAIT, serve_exists },
-	[BS_REQ_SEND] = { NAME, 0, SENDS, BS_WANT_WAIT, serve_send },
-	[BS_REQ_WITHDRAW] = { HEAD, 0, ANY_NAME, 0, serve_withdraw },
-	[BS_REQ_NEXT] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, serve_next },
-	[BS_REQ_MAILBOX_CLOSE] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, serve_mailbox_close },
+	[BS_REQ_CREATE] = { CREATE, 1, 0, 0, 0, serve_create },
+	[BS_REQ_OPEN_WRITER] = { NAME, 0, OPENS, BS_WANT_WAIT, RIGHT_WRITE, serve_open_writer },
+	[BS_REQ_OPEN_READER] = { NAME, 0, OPENS, BS_WANT_WAIT, RIGHT_READ, serve_open_reader },
+	[BS_REQ_REMOVE] = { NAME, 0, NEEDS_NAME, 0, RIGHT_OWN, serve_remove },
+	[BS_REQ_EOF] = { NAME, 0, NEEDS_NAME, 0, RIGHT_OWN, serve_eof },
+	[BS_REQ_EXISTS] = { NAME, 0, WAITS, BS_WANT_WAIT, RIGHT_SEE, serve_exists },
+	[BS_REQ_LOOK] = { NAME, 0, WAITS, BS_WANT_WAIT | BS_WANT_WRITE, RIGHT_SEE, serve_look },
+	[BS_REQ_STAT] = { NAME, 0, NEEDS_NAME, 0, RIGHT_SEE, serve_stat },
+	[BS_REQ_LIST] = { NAME, 0, ANY_NAME, 0, 0, serve_list },
+	[BS_REQ_BROKER] = { HEAD, 0, ANY_NAME, 0, 0, serve_broker },
+	[BS_REQ_STOP] = { HEAD, 0, ANY_NAME, 0, 0, serve_stop },
+	[BS_REQ_RESTORE] = { CREATE, 1, 0, 0, 0, serve_restore },
+	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX, 0, 0, serve_mailbox_open },
+	[BS_REQ_MAILBOX_EXISTS] = { NAME, 0, ABOUT_MAILBOX | WAITS, BS_WANT_WAIT, RIGHT_SEE,
+				    serve_exists },
+	[BS_REQ_SEND] = { NAME, 0, SENDS, BS_WANT_WAIT, RIGHT_WRITE, serve_send },
+	[BS_REQ_WITHDRAW] = { HEAD, 0, ANY_NAME, 0, 0, serve_withdraw },
+	[BS_REQ_NEXT] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, 0, serve_next },
+	[BS_REQ_MAILBOX_CLOSE] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, 0, serve_mailbox_close },
 };
 
 /* ---- shape ---------------------------------------------------------------------------------- */
@@ -133,9 +136,21 @@ static int question_check(const struct request_packet *p, struct bs_req_name *qu
 
 /* ---- permission ----------------------------------------------------------------------------- */
 
-static bool client_is_permitted(const struct broker *b, const struct client *c)
+static int request_check_right(struct broker *b, const struct request *q, uint32_t right)
 {
-	return c->uid == b->uid || c->uid == 0;
+	struct owner owner;
+
+	if (right == 0 || (!q->stream && !q->mailbox))
+		return 0;
+	owner = q->stream ? stream_owner(q->stream) : q->mailbox->owned_by;
+	return rights_check(b, q->client, &owner, right);
+}
+
+int request_over_limit(struct broker *b, const char *name, uint64_t limit)
+{
+	b->refusal = (struct bs_refusal){ .why = BS_WHY_BROKER, .limit = limit };
+	snprintf(b->refusal.limit_name, sizeof(b->refusal.limit_name), "%s", name);
+	return EDQUOT;
 }
 
 /* ---- state, reply --------------------------------------------------------------------------- */
@@ -168,10 +183,15 @@ bool request_send(struct broker *b, struct client *c, uint16_t type, size_t len,
 
 bool request_say(struct broker *b, struct client *c, uint16_t type, int outcome)
 {
-	struct bs_reply *reply = (struct bs_reply *)b->packet;
+	struct bs_reply_refusal *full = (struct bs_reply_refusal *)b->packet;
+	bool refused = outcome == EACCES || outcome == EDQUOT || outcome == EOPNOTSUPP;
 
-	*reply = (struct bs_reply){ .result = -outcome };
-	return request_send(b, c, type, sizeof(*reply), -1);
+	*full = (struct bs_reply_refusal){ .reply.result = -outcome };
+	if (!refused || b->refusal.why == 0)
+		return request_send(b, c, type, sizeof(full->reply), -1);
+	full->refusal = b->refusal;
+	b->refusal.why = 0;
+	return request_send(b, c, type, sizeof(*full), -1);
 }
 
 /* Send what the handler has left in the broker's packet, or the bare @outcome. False: the client is
@@ -221,16 +241,19 @@ static int request_answer(struct broker *b, struct client *c, const struct reque
 	int watch = q.stream ? q.stream->watch : -1;
 	int r;
 
+	b->refusal.why = 0;
 	if ((row->rules & NEEDS_NAME) && !q.stream && !q.mailbox) {
 		if (!(row->rules & MAY_WAIT) || !(c->question.flags & BS_WANT_WAIT))
 			r = ENOENT;
 		else if (client_may_stay(b) || c->parked)
 			return client_park(b, c), 0;
 		else
-			r = EDQUOT;
+			r = request_over_limit(b, "waiting", b->limits.max_parked);
 	} else {
 		memset(b->packet, 0, sizeof(struct bs_reply));
-		r = row->serve(b, &q);
+		r = request_check_right(b, &q, row->right);
+		if (r == 0)
+			r = row->serve(b, &q);
 	}
 	if (r < 0 || r == REQUEST_ANSWERED)
 		return r < 0 ? r : 0;
@@ -285,12 +308,13 @@ int request_serve(struct broker *b, struct client *c, const struct request_packe
 	struct bs_wire_head peer_head;
 	int r = packet_check(p, &peer_head);
 
+	b->refusal.why = 0;
 	if (r == 0 && !request_in_turn(c, peer_head.type))
 		r = EPROTO;
 	if (r == 0)
 		r = question_check(p, &c->question);
-	if (r == 0 && !client_is_permitted(b, c))
-		r = EACCES;
+	if (r == 0)
+		r = rights_check_client(b, c);
 	if (r != 0) {
 		bool answered = r > 0 && request_reply(b, &refused, peer_head.type, r);
 

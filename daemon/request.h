@@ -46,6 +46,8 @@ bool request_send(struct broker *b, struct client *c, uint16_t type, size_t len,
 
 /* The same with nothing but an outcome: 0 or a positive errno. */
 bool request_say(struct broker *b, struct client *c, uint16_t type, int outcome);
+/* The broker has as many @name as it may have: EDQUOT, with a refusal that says so. */
+int request_over_limit(struct broker *b, const char *name, uint64_t limit);
 
 /* serve.c */
 int serve_open_writer(struct broker *b, struct request *q);

@@ -74,7 +74,10 @@ int serve_list(struct broker *b, struct request *q)
 		i++;
 	for (; i < names->n && n < BS_WIRE_PER_LIST; i++) {
 		struct stream *s = names->items[i];
+		struct owner owner = stream_owner(s);
 
+		if (!rights_may_see(b, q->client, &owner))
+			continue;
 		stream_stat(s, &reply->streams[n]);
 		if (stream_is_ruined(s))
 			watch_stir(&b->registry,
@@ -111,7 +114,9 @@ int serve_broker(struct broker *b, struct request *q)
 
 int serve_stop(struct broker *b, struct request *q)
 {
-	(void)q;
-	b->leaving = true;
-	return 0;
+	int r = rights_check_master(b, q->client);
+
+	if (r == 0)
+		b->leaving = true;
+	return r;
 }

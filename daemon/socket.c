@@ -35,6 +35,17 @@ static int socket_lock(struct broker *b)
 	}
 }
 
+/* The directory of the machine's broker: everybody can look for the socket there, nobody make one. */
+static int socket_make_system_dir(const char *path)
+{
+	char dir[BS_SOCKET_PATH];
+
+	if (strcmp(path, BS_SYSTEM_SOCKET) != 0)
+		return 0;
+	bs_meeting_dirname(dir, path);
+	return mkdir(dir, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 /* However it is spelt, it is one place, and has one prefix. */
 static int socket_find_dir(struct broker *b, const char *path)
 {
@@ -89,7 +100,7 @@ static int socket_bind(struct broker *b, const char *path)
 	fd = socket_make();
 	if (fd < 0)
 		return fd;
-	r = bs_meeting_listen(fd, path);
+	r = bs_meeting_listen(fd, path, b->system ? 0666 : 0600);
 	if (r < 0)
 		close(fd);
 	else
@@ -131,8 +142,10 @@ static int socket_identify(struct broker *b)
 
 int socket_open(struct broker *b, const char *path, int inherited)
 {
-	int r = socket_find_dir(b, path);
+	int r = b->system && inherited < 0 ? socket_make_system_dir(path) : 0;
 
+	if (r == 0)
+		r = socket_find_dir(b, path);
 	if (r < 0)
 		return r;
 	r = inherited < 0 ? socket_bind(b, path) : socket_inherit(b, inherited);

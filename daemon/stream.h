@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "daemon/bus.h"
+#include "daemon/rights.h"
 #include "proto/verdict.h"
 #include "proto/wire.h"
 
@@ -74,6 +75,12 @@ bool stream_is_removed(struct stream *s);
 void stream_eof(struct stream *s);
 
 void stream_stat(struct stream *s, struct bs_wire_stat *stat);
+
+/* Whose it is. */
+static inline struct owner stream_owner(const struct stream *s)
+{
+	return (struct owner){ s->header.uid, s->header.gid, s->header.mode };
+}
 
 static inline bool stream_is_ruined(const struct stream *s)
 {

@@ -24,6 +24,7 @@
 #include "bstream.h"
 #include "lib/broker.h"
 #include "lib/link.h"
+#include "lib/refusal.h"
 #include "lib/start.h"
 #include "proto/end.h"
 #include "proto/hint.h"
@@ -78,12 +79,18 @@ static bool choice_may_start(void)
 	return !c || c->flags == 0;
 }
 
+bool bs_broker_is_system(void)
+{
+	struct choice *c = atomic_load(&choice);
+
+	return c && (c->flags & BSTREAM_SYSTEM) != 0;
+}
+
 static int choice_path(char path[BS_SOCKET_PATH], bool make)
 {
 	struct choice *c = atomic_load(&choice);
-	bool system = c && (c->flags & BSTREAM_SYSTEM) != 0;
 
-	return bs_meeting_path(path, c && c->named ? c->socket : NULL, system, make);
+	return bs_meeting_path(path, c && c->named ? c->socket : NULL, bs_broker_is_system(), make);
 }
 
 static int choice_connect(bool may_start, uint64_t until, bool *startedp)
@@ -126,10 +133,9 @@ static void request_fill(struct bs_req_name *q, uint16_t type, const char *name,
 }
 
 /* Is what came a reply to this request? Returns its result. */
-static int reply_check(const struct exchange *x)
+static int reply_check(const struct exchange *x, const struct bs_reply *peer_reply)
 {
 	const struct bs_wire_head *q = x->request;
-	const struct bs_reply *peer_reply = x->reply;
 	size_t n = x->reply_len;
 
 	if (n < sizeof(peer_reply->head) || peer_reply->head.magic != BS_WIRE_MAGIC)
@@ -168,10 +174,14 @@ static bool is_gone(ssize_t r)
 	return r == 0 || r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;
 }
 
-/* Receive the reply, and the descriptor where one is due: all of it, or an error and nothing. */
-static int reply_take(struct exchange *x, int link, int *fdp)
+/* Receive what came, into the room for the reply; a refusal may be longer, and is noted. Its result,
+ * GONE, or an error of ours. */
+static int reply_receive(struct exchange *x, int link, int *fdp)
 {
-	ssize_t n = bs_link_recv(link, x->reply, x->reply_size, fdp);
+	struct bs_reply_refusal room = { 0 };
+	bool small = x->reply_size < sizeof(room);
+	void *to = small ? &room : x->reply;
+	ssize_t n = bs_link_recv(link, to, small ? sizeof(room) : x->reply_size, fdp);
 	int r;
 
 	if (is_gone(n))
@@ -179,8 +189,22 @@ static int reply_take(struct exchange *x, int link, int *fdp)
 	if (n < 0)
 		return n == -EMSGSIZE ? -EPROTO : (int)n;
 	x->reply_len = (size_t)n;
-	r = reply_check(x);
-	if ((r == 0 && x->fdp != NULL) == (*fdp >= 0))
+	r = reply_check(x, to);
+	if (r < 0)
+		bs_refusal_note(to, x->reply_len);
+	else if (x->reply_len > x->reply_size)
+		r = -EPROTO;
+	if (small)
+		memcpy(x->reply, to, x->reply_len < x->reply_size ? x->reply_len : x->reply_size);
+	return r;
+}
+
+/* Receive the reply, and the descriptor where one is due: all of it, or an error and nothing. */
+static int reply_take(struct exchange *x, int link, int *fdp)
+{
+	int r = reply_receive(x, link, fdp);
+
+	if (r == GONE || (r == 0 && x->fdp != NULL) == (*fdp >= 0))
 		return r;
 	if (*fdp >= 0)
 		bs_link_close(*fdp);
@@ -218,6 +242,7 @@ static int exchange_run(struct exchange *x)
 	uint64_t until = bs_now() + ROUND_NS;
 	int n_gone = 0, n_busy = 0;
 
+	bs_refusal_clear();
 	for (;;) {
 		uint64_t asked = bs_now();
 		int r = exchange_once(x, until);
@@ -263,19 +288,13 @@ int bs_broker_await(int conn, uint64_t until)
 int bs_broker_hear(int conn, uint16_t type, struct bs_reply *reply, size_t *lenp, int *fdp)
 {
 	struct bs_wire_head asked = wire_head(type, sizeof(asked));
-	struct exchange x = { .request = &asked, .reply = reply };
-	ssize_t n;
+	struct exchange x = { .request = &asked, .reply = reply, .reply_size = *lenp };
 	int r;
 
 	if (fdp)
 		*fdp = -1;
-	n = bs_link_recv(conn, reply, *lenp, fdp);
-	if (is_gone(n))
-		return GONE;
-	if (n < 0)
-		return n == -EMSGSIZE ? -EPROTO : (int)n;
-	*lenp = x.reply_len = (size_t)n;
-	r = reply_check(&x);
+	r = reply_receive(&x, conn, fdp);
+	*lenp = x.reply_len < *lenp ? x.reply_len : *lenp;
 	if (r < 0 && fdp) {
 		bs_link_close(*fdp);
 		*fdp = -1;

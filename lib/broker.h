@@ -11,9 +11,13 @@
 #ifndef BS_BROKER_H
 #define BS_BROKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/wire.h"
+
+/* Was the machine's broker chosen, which takes sealed streams only? */
+bool bs_broker_is_system(void);
 
 /*
  * Ask about @name, which has been checked. @type: any whose request is a bs_req_name and whose reply

@@ -82,11 +82,12 @@ struct bstream_options {
 	uint32_t keep; /* BSTREAM_KEEP_READER | BSTREAM_KEEP_WRITERS, named streams only */
 	uint32_t mode; /* who may open it by name: 0600 by default */
 	uint32_t flags; /* BSTREAM_SEALED, BSTREAM_FENCES */
+	uint32_t gid; /* the group that mode speaks of: one of the caller's; 0: his own */
 };
 
-#define BSTREAM_OPTIONS_INIT                                              \
-	{                                                                 \
-		sizeof(struct bstream_options), 16, 65536, 64, 0, 0600, 0 \
+#define BSTREAM_OPTIONS_INIT                                                 \
+	{                                                                    \
+		sizeof(struct bstream_options), 16, 65536, 64, 0, 0600, 0, 0 \
 	}
 
 /* ---- What can be seen of a stream ----------------------------------------------------------- */
@@ -663,6 +664,44 @@ BSTREAM_API int bstream_broker_start(void);
  * Since: 0.1
  */
 BSTREAM_API int bstream_broker_stop(void);
+
+/* bstream_refusal.why */
+#define BSTREAM_WHY_RIGHT	 1u /* uid has not the right to what is owner_uid's */
+#define BSTREAM_WHY_GROUP	 2u /* uid does not belong to the group owner_gid */
+#define BSTREAM_WHY_RULE	 3u /* the administrator's rules do not give uid the right */
+#define BSTREAM_WHY_USER_LIMIT	 4u /* uid has as many as one user may have */
+#define BSTREAM_WHY_BROKER_LIMIT 5u /* there are as many as this broker may have */
+#define BSTREAM_WHY_UNSEALED	 6u /* this broker takes sealed streams only */
+
+/* bstream_refusal.right, bits: one of them would have been enough */
+#define BSTREAM_RIGHT_OWN   1u
+#define BSTREAM_RIGHT_WRITE 2u
+#define BSTREAM_RIGHT_READ  4u
+
+/*
+ * struct bstream_refusal - what the broker said of why it refused. Set .size before the call.
+ */
+struct bstream_refusal {
+	size_t size;
+	int32_t error; /* what the call gave: -EACCES, -EDQUOT, -EPROTONOSUPPORT, … */
+	uint32_t why; /* BSTREAM_WHY_*; 0: it said no more */
+	uint32_t right; /* the right that was missing */
+	uint32_t uid; /* who asked */
+	uint32_t owner_uid, owner_gid, mode; /* whose it is */
+	uint32_t wire_version, layout_version; /* the broker's */
+	uint64_t limit; /* how many, of what limit_name says */
+	char limit_name[16];
+};
+
+/*
+ * bstream_refusal - what the broker refused to this thread, if that was what its last question got.
+ *
+ * @refusal: .size set by the caller; filled.
+ * Blocks: no.
+ * Returns: 0; -ENOENT it refused nothing; -EINVAL .size is not known.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_refusal(struct bstream_refusal *refusal);
 
 /* ---- Looking -------------------------------------------------------------------------------- */
 

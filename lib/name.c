@@ -24,21 +24,14 @@ static int segment_new(const struct bs_geometry *geo, const struct bs_segment_sp
 			   : bs_segment_new_linkable(geo, spec, tmp_name);
 }
 
-int bstream_create(const char *name, const struct bstream_options *options)
+static int stream_create(const struct bs_geometry *geo, const struct bs_segment_spec *spec)
 {
-	struct bs_geometry geo;
-	struct bs_segment_spec spec = { .name = name };
 	char tmp_name[64];
+	int rc, fd = segment_new(geo, spec, tmp_name);
 
-	if (!bs_name_ok(name))
-		return -EINVAL;
-	int rc = bs_options_resolve(options, true, &geo, &spec.mode);
-	if (rc < 0)
-		return rc;
-	int fd = segment_new(&geo, &spec, tmp_name);
 	if (fd < 0)
 		return fd;
-	rc = bs_broker_create(name, fd, tmp_name);
+	rc = bs_broker_create(spec->name, fd, tmp_name);
 	close(fd);
 	if (rc < 0 && tmp_name[0] != '\0') {
 		char path[80];
@@ -47,6 +40,26 @@ int bstream_create(const char *name, const struct bstream_options *options)
 		shm_unlink(path);
 	}
 	return rc;
+}
+
+int bstream_create(const char *name, const struct bstream_options *options)
+{
+	struct bs_geometry geo;
+	struct bs_segment_spec spec = { .name = name };
+
+	if (!bs_name_ok(name))
+		return -EINVAL;
+	int rc = bs_options_resolve(options, true, &geo, &spec);
+	if (rc < 0)
+		return rc;
+	/* A broker of many users takes no others; a socket may be one's without our knowing it. */
+	if (bs_broker_is_system())
+		bs_geometry_seal(&geo);
+	rc = stream_create(&geo, &spec);
+	if (rc != -EOPNOTSUPP || geo.sealed)
+		return rc;
+	bs_geometry_seal(&geo);
+	return stream_create(&geo, &spec);
 }
 
 static uint32_t wait_flag(uint64_t deadline)

@@ -20,6 +20,10 @@ enum bs_origin {
 int bs_writer_make(int fd, enum bs_origin origin, uint64_t deadline, struct bstream_writer **wp);
 int bs_reader_make(int fd, enum bs_origin origin, struct bstream_reader **rp);
 
+/* bstream_pair, sealed whatever the options say. */
+int bs_pair_make(const struct bstream_options *options, bool sealed, struct bstream_writer **wp,
+		 struct bstream_reader **rp);
+
 /* Let go of memory and mapping, but not of the end. Returns its descriptor, now the caller's. */
 int bs_writer_unmake(struct bstream_writer *w);
 int bs_reader_unmake(struct bstream_reader *r);

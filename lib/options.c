@@ -39,7 +39,7 @@ static bool is_wished(const char *variable)
 }
 
 int bs_options_resolve(const struct bstream_options *options, bool named, struct bs_geometry *geo,
-		       uint32_t *modep)
+		       struct bs_segment_spec *spec)
 {
 	struct bstream_options o = BSTREAM_OPTIONS_INIT;
 
@@ -61,6 +61,7 @@ int bs_options_resolve(const struct bstream_options *options, bool named, struct
 		return rc;
 	if (!geo->fences && bs_barrier_register() < 0)
 		return -EOPNOTSUPP;
-	*modep = o.mode;
+	spec->mode = o.mode;
+	spec->gid = o.gid;
 	return 0;
 }

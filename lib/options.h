@@ -5,9 +5,10 @@
 
 #include "bstream.h"
 #include "proto/geometry.h"
+#include "proto/segment.h"
 
 /* @options may be NULL. @named: keep is allowed. 0, -EINVAL, -E2BIG, -EOPNOTSUPP. */
 int bs_options_resolve(const struct bstream_options *options, bool named, struct bs_geometry *geo,
-		       uint32_t *modep);
+		       struct bs_segment_spec *spec);
 
 #endif

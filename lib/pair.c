@@ -9,7 +9,7 @@
 #include "proto/end.h"
 
 /* Make the two ends of the new segment behind @fd_r. Takes both descriptors, whatever happens. */
-static int pair_make(int fd_w, int fd_r, struct bstream_writer **wp, struct bstream_reader **rp)
+static int ends_make(int fd_w, int fd_r, struct bstream_writer **wp, struct bstream_reader **rp)
 {
 	struct bstream_reader *r = NULL;
 	int rc = bs_end_lock(fd_r, BS_BYTE_READER);
@@ -36,12 +36,20 @@ static int pair_make(int fd_w, int fd_r, struct bstream_writer **wp, struct bstr
 int bstream_pair(const struct bstream_options *options, struct bstream_writer **wp,
 		 struct bstream_reader **rp)
 {
+	return bs_pair_make(options, false, wp, rp);
+}
+
+int bs_pair_make(const struct bstream_options *options, bool sealed, struct bstream_writer **wp,
+		 struct bstream_reader **rp)
+{
 	struct bs_geometry geo;
 	struct bs_segment_spec spec = { .name = "" };
-	int rc = bs_options_resolve(options, false, &geo, &spec.mode);
+	int rc = bs_options_resolve(options, false, &geo, &spec);
 
 	if (rc < 0)
 		return rc;
+	if (sealed)
+		bs_geometry_seal(&geo);
 	/* Both ends are opened anew: so they are noted from birth (link.h), and never 0, 1 or 2. */
 	int fd = bs_segment_new_nameless(&geo, &spec);
 	if (fd < 0)
@@ -53,5 +61,5 @@ int bstream_pair(const struct bstream_options *options, struct bstream_writer **
 		bs_link_close(fd_r);
 		return fd_w;
 	}
-	return pair_make(fd_w, fd_r, wp, rp);
+	return ends_make(fd_w, fd_r, wp, rp);
 }

@@ -153,19 +153,24 @@ int bstream_send(const char *mailbox, const void *note, size_t len, struct bstre
 	return rc == -EAGAIN && deadline != BSTREAM_DONT_WAIT ? -ETIMEDOUT : rc;
 }
 
-int bstream_connect(const char *mailbox, const void *note, size_t len,
-		    const struct bstream_options *options, uint64_t deadline,
-		    struct bstream_writer **wp)
+/* Who sends what, and to whom. */
+struct calling {
+	const char *mailbox;
+	const void *note;
+	size_t len;
+	uint64_t deadline;
+};
+
+static int connect_once(const struct calling *c, const struct bstream_options *options, bool sealed,
+			struct bstream_writer **wp)
 {
 	struct bstream_writer *w;
 	struct bstream_reader *r;
-	int rc = note_check(mailbox, note, len);
+	int rc = bs_pair_make(options, sealed, &w, &r);
 
-	if (rc == 0)
-		rc = bstream_pair(options, &w, &r);
 	if (rc < 0)
 		return rc;
-	rc = bstream_send(mailbox, note, len, r, deadline);
+	rc = bstream_send(c->mailbox, c->note, c->len, r, c->deadline);
 	if (rc == 0) {
 		*wp = w;
 		return 0;
@@ -173,4 +178,19 @@ int bstream_connect(const char *mailbox, const void *note, size_t len,
 	bstream_reader_close(r);
 	bstream_writer_close(w);
 	return rc;
+}
+
+int bstream_connect(const char *mailbox, const void *note, size_t len,
+		    const struct bstream_options *options, uint64_t deadline,
+		    struct bstream_writer **wp)
+{
+	const struct calling c = { mailbox, note, len, deadline };
+	bool sealed = bs_broker_is_system();
+	int rc = note_check(mailbox, note, len);
+
+	if (rc < 0)
+		return rc;
+	rc = connect_once(&c, options, sealed, wp);
+	/* As in bstream_create(): a broker of many users passes on no others. */
+	return rc == -EOPNOTSUPP && !sealed ? connect_once(&c, options, true, wp) : rc;
 }

@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,16 +48,28 @@ static void start_nap(void)
 	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 }
 
+/* Is the socket where nobody but root can have put it? The machine's broker need not be root's. */
+static bool start_is_roots_place(const char *path)
+{
+	char dir[BS_SOCKET_PATH];
+	struct stat st;
+
+	bs_meeting_dirname(dir, path);
+	return path[0] == '/' && stat(dir, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0;
+}
+
 /* Where others may make sockets, one may have made this: only our own broker, or root's, is asked,
  * and whoever is root may ask anybody's. */
-static int start_check_peer(int link)
+static int start_check_peer(int link, const char *path)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
 	if (getsockopt(link, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return -errno;
-	return cred.uid == geteuid() || cred.uid == 0 || geteuid() == 0 ? 0 : -EACCES;
+	if (cred.uid == geteuid() || cred.uid == 0 || geteuid() == 0)
+		return 0;
+	return start_is_roots_place(path) ? 0 : -EACCES;
 }
 
 /* One try. -ECONNREFUSED: nobody is there; -EAGAIN: somebody is, with a long queue. */
@@ -74,7 +87,7 @@ static int start_knock(const char *path)
 		r = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
 	while (r == -EINTR);
 	if (r == 0)
-		r = start_check_peer(fd);
+		r = start_check_peer(fd, path);
 	if (r == 0)
 		return fd;
 	bs_link_close(fd);
@@ -244,7 +257,7 @@ static int start_launch(const char *path, uint64_t until)
 
 	if (listener < 0)
 		return listener;
-	r = bs_meeting_listen(listener, path);
+	r = bs_meeting_listen(listener, path, 0600);
 	if (r < 0)
 		return start_error(r);
 	r = start_spawn(&pid, listener, path);

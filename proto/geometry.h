@@ -47,6 +47,13 @@ static inline uint32_t bs_geometry_class(const struct bs_geometry *geo, size_t l
 	return c;
 }
 
+/* It is to be a sealed one: nothing in it is anywhere else then. */
+static inline void bs_geometry_seal(struct bs_geometry *geo)
+{
+	geo->flags |= BS_FLAG_SEALED;
+	geo->sealed = true;
+}
+
 /* Is @name one that a stream may have? */
 bool bs_name_ok(const char *name);
 

@@ -146,7 +146,7 @@ void bs_meeting_unlock(int dir)
 	flock(dir, LOCK_UN);
 }
 
-int bs_meeting_listen(int socket, const char *path)
+int bs_meeting_listen(int socket, const char *path, mode_t mode)
 {
 	char fresh[BS_SOCKET_PATH + 1];
 	struct sockaddr_un addr;
@@ -157,7 +157,7 @@ int bs_meeting_listen(int socket, const char *path)
 	if (r < 0)
 		return r;
 	unlink(fresh); /* of a starter that died here, and its lock with it */
-	if (fchmod(socket, 0600) < 0) /* what bind gives the file, whatever the umask is */
+	if (fchmod(socket, mode) < 0) /* what bind gives the file, less the umask */
 		return -errno;
 	if (bind(socket, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;

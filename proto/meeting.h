@@ -30,9 +30,9 @@ void bs_meeting_dirname(char dir[BS_SOCKET_PATH], const char *path);
 int bs_meeting_trylock(int dir);
 void bs_meeting_unlock(int dir);
 
-/* Make @socket the listening socket at @path, for its owner only, in place of whatever is there: it
- * appears at once and ready. The caller holds the lock. 0 or a negative errno. */
-int bs_meeting_listen(int socket, const char *path);
+/* Make @socket the listening socket at @path, of this mode less the umask, in place of whatever is
+ * there: it appears at once and ready. The caller holds the lock. 0 or a negative errno. */
+int bs_meeting_listen(int socket, const char *path, mode_t mode);
 
 /* The hash that segments' file names are made of (FNV-1a, 64 bits). */
 uint64_t bs_meeting_hash(const char *text);

@@ -46,8 +46,8 @@ static void header_fill(struct bs_header *h, const struct bs_geometry *geo,
 		.size = geo->size,
 		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 		.mode = spec->mode,
-		.uid = getuid(),
-		.gid = getgid(),
+		.uid = geteuid(), /* as the file, and as a broker sees us */
+		.gid = spec->gid != 0 ? spec->gid : getegid(),
 		.creator_pid = getpid(),
 	};
 	memcpy(h->magic, BS_LAYOUT_MAGIC, sizeof(h->magic));

@@ -14,6 +14,7 @@
 struct bs_segment_spec { /* what the creator says of it; the rest is in the geometry */
 	const char *name; /* borrowed; "" for a pair */
 	uint32_t mode;
+	uint32_t gid; /* 0: the caller's own */
 };
 
 /* Make a memfd with the header written and every page allocated, sealed if the geometry says so: a

@@ -102,6 +102,33 @@ struct bs_reply_message {
 	char note[]; /* the rest of the packet */
 };
 
+/* bs_refusal.why */
+#define BS_WHY_RIGHT	1u /* @uid has not the @right to what is @owner_uid's */
+#define BS_WHY_GROUP	2u /* @uid does not belong to @owner_gid */
+#define BS_WHY_RULE	3u /* the administrator's rules do not give @uid the @right */
+#define BS_WHY_USER	4u /* @uid has as many as one user may have: @limit */
+#define BS_WHY_BROKER	5u /* there are as many as there may be: @limit */
+#define BS_WHY_UNSEALED 6u /* this broker takes sealed streams only */
+
+/* bs_refusal.right, bits; one of them would have been enough */
+#define BS_RIGHT_OWN   1u
+#define BS_RIGHT_WRITE 2u
+#define BS_RIGHT_READ  4u
+
+/* More about a result of -EACCES, -EDQUOT or -EOPNOTSUPP. */
+struct bs_refusal {
+	uint32_t why, right;
+	uint32_t uid; /* who asked */
+	uint32_t owner_uid, owner_gid, mode;
+	uint64_t limit;
+	char limit_name[16]; /* NUL-terminated */
+};
+
+struct bs_reply_refusal { /* in place of any reply */
+	struct bs_reply reply;
+	struct bs_refusal refusal;
+};
+
 /* bs_wire_stat.reader and .flags; the same numbers as in bstream.h, which the library asserts */
 #define BS_STAT_READER_NONE   0u
 #define BS_STAT_READER_PARKED 1u
@@ -144,6 +171,7 @@ static_assert(sizeof(struct bs_wire_head) == 16, "wire");
 static_assert(sizeof(struct bs_req_name) == 224, "wire");
 static_assert(sizeof(struct bs_req_create) == 220, "wire");
 static_assert(sizeof(struct bs_reply) == 24, "wire");
+static_assert(sizeof(struct bs_reply_refusal) == 72, "wire");
 static_assert(sizeof(struct bs_wire_stat) == 320, "wire");
 static_assert(offsetof(struct bs_wire_stat, chunks_written) == 256, "wire");
 static_assert(offsetof(struct bs_reply_list, streams) == 24, "wire");

@@ -68,7 +68,7 @@ START_TEST(what_is_out_of_limits_is_refused)
 		struct bstream_options o = { sizeof(o),		rows[i].capacity,
 					     rows[i].chunk_max, rows[i].max_writers,
 					     rows[i].keep,	rows[i].mode,
-					     rows[i].flags };
+					     rows[i].flags,	0 };
 		int rc = pair(&o);
 
 		if (rc != rows[i].want)
@@ -100,7 +100,7 @@ START_TEST(options_smaller_than_any_version_had_are_refused)
 {
 	struct bstream_options o = BSTREAM_OPTIONS_INIT;
 
-	for (size_t size = 0; size < sizeof(o); size++) {
+	for (size_t size = 0; size < offsetof(struct bstream_options, gid); size++) {
 		o.size = size;
 		GIVES(pair(&o), -EINVAL);
 	}

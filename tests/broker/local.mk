@@ -5,6 +5,7 @@ broker_tests = \
 	tests/broker/check_packet \
 	tests/broker/check_post \
 	tests/broker/check_races \
+	tests/broker/check_rights \
 	tests/broker/check_sealed \
 	tests/broker/check_start \
 	tests/broker/check_strangers
@@ -14,6 +15,7 @@ check_PROGRAMS += $(broker_tests)
 TESTS += $(broker_tests)
 endif
 broker_raw = tests/broker/raw.c tests/broker/raw.h
+broker_users = $(broker_raw) tests/broker/users.c tests/broker/users.h
 
 tests_broker_check_names_SOURCES = tests/broker/check_names.c $(broker_raw)
 tests_broker_check_names_CFLAGS = $(guard_cflags)
@@ -27,6 +29,10 @@ tests_broker_check_races_SOURCES = tests/broker/check_races.c $(broker_raw)
 tests_broker_check_races_CFLAGS = $(guard_cflags)
 tests_broker_check_races_LDFLAGS = $(guard_ldflags)
 tests_broker_check_races_LDADD = $(guard_libs)
+tests_broker_check_rights_SOURCES = tests/broker/check_rights.c $(broker_users)
+tests_broker_check_rights_CFLAGS = $(guard_cflags)
+tests_broker_check_rights_LDFLAGS = $(guard_ldflags)
+tests_broker_check_rights_LDADD = $(guard_libs)
 tests_broker_check_sealed_SOURCES = tests/broker/check_sealed.c $(broker_raw)
 tests_broker_check_sealed_CFLAGS = $(guard_cflags)
 tests_broker_check_sealed_LDFLAGS = $(guard_ldflags)

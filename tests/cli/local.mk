@@ -12,6 +12,7 @@ cli_tests = \
 	tests/cli/mail.bats \
 	tests/cli/json.bats \
 	tests/cli/progress.bats \
+	tests/cli/rights.bats \
 	tests/cli/start.bats \
 	tests/cli/tee.bats \
 	tests/cli/stuck.bats \
