@@ -22,6 +22,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "daemon/keeper.h"
 #include "daemon/request.h"
 #include "daemon/watch.h"
 #include "proto/end.h"
@@ -41,13 +42,13 @@ static int adopt_check_file(struct broker *b, const struct client *c, int fd, st
 		return EPROTO;
 	dev = makedev(st->stx_dev_major, st->stx_dev_minor);
 	sealed = dev == r->memfd_dev && bs_segment_is_sealed(fd);
-	if (!S_ISREG(st->stx_mode) || (!sealed && dev != r->shm_dev))
-		return EPROTO;
-	if (b->system && !sealed)
-		return rights_refuse_unsealed(b, c);
 	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) != O_RDWR)
+	if (!S_ISREG(st->stx_mode) || flags < 0 || (flags & O_PATH) ||
+	    (flags & O_ACCMODE) != O_RDWR || (!sealed && dev == r->memfd_dev))
 		return EPROTO;
+	/* Not in our shm directory: the client has another one, in a container. */
+	if (!sealed && (b->system || dev != r->shm_dev))
+		return rights_refuse_unsealed(b, c);
 	if (st->stx_uid != c->uid)
 		return EACCES;
 	if (!sealed && ((st->stx_mode & 077) != 0 || st->stx_nlink > 1))
@@ -150,8 +151,10 @@ static int adopt_take(struct registry *r, const struct stream_parts *parts, cons
 	rc = stream_new(&s, parts);
 	if (rc == 0) {
 		rc = registry_take(r, s);
-		if (rc == 0)
+		if (rc == 0) {
+			keeper_put(s);
 			return 0;
+		}
 		s->sight.fd = -1; /* stays with the parts */
 		stream_free(s);
 	}

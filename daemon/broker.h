@@ -39,7 +39,10 @@ struct broker {
 	struct bs_refusal
 		refusal; /* of the request at hand; why is 0 if there is nothing to tell */
 	uid_t uid;
+	bool activated; /* the listening socket is the service manager's, and stays when we go */
 	uint64_t started_ns, idle_ns, idle_since_ns;
+	uint64_t watchdog_ns,
+		watchdog_due_ns; /* how often to say that we live, and when next; 0: never */
 	bool leaving;
 
 	/* where it meets its clients: socket.c */

@@ -10,6 +10,7 @@ broker_objects = \
 	daemon/mailbox.c daemon/mailbox.h \
 	daemon/letter.c daemon/letter.h \
 	daemon/rights.c daemon/rights.h \
+	daemon/notify.c daemon/notify.h daemon/keeper.c daemon/keeper.h \
 	daemon/stream.c daemon/stream.h \
 	daemon/registry.c daemon/registry.h \
 	daemon/sorted.c daemon/sorted.h \
@@ -19,3 +20,29 @@ broker_objects = \
 	daemon/closer.c daemon/closer.h
 daemon_bstreamd_CFLAGS = $(AM_CFLAGS) -pthread
 daemon_bstreamd_LDADD = proto/libbsproto.la
+
+# Units for systemd, in directories of this prefix; a distribution says where they belong. Both kinds
+# of broker have units of the same name.
+systemdsystemunitdir = $(prefix)/lib/systemd/system
+systemduserunitdir = $(prefix)/lib/systemd/user
+sysusersdir = $(prefix)/lib/sysusers.d
+systemdsystemunit_DATA = daemon/systemd/system/bstreamd.socket daemon/systemd/system/bstreamd.service
+systemduserunit_DATA = daemon/systemd/user/bstreamd.socket daemon/systemd/user/bstreamd.service
+EXTRA_DIST += \
+	daemon/systemd/system/bstreamd.socket daemon/systemd/system/bstreamd.service.in \
+	daemon/systemd/user/bstreamd.socket daemon/systemd/user/bstreamd.service.in \
+	daemon/systemd/bstream-sysusers.conf
+CLEANFILES += daemon/systemd/system/bstreamd.service daemon/systemd/user/bstreamd.service
+
+unit_edit = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) 's|[@]bindir[@]|$(bindir)|g' <$< >$@
+daemon/systemd/system/bstreamd.service: daemon/systemd/system/bstreamd.service.in Makefile
+	$(unit_edit)
+daemon/systemd/user/bstreamd.service: daemon/systemd/user/bstreamd.service.in Makefile
+	$(unit_edit)
+
+install-data-local:
+	$(MKDIR_P) $(DESTDIR)$(sysusersdir)
+	$(INSTALL_DATA) $(srcdir)/daemon/systemd/bstream-sysusers.conf \
+		$(DESTDIR)$(sysusersdir)/bstream.conf
+uninstall-local:
+	rm -f $(DESTDIR)$(sysusersdir)/bstream.conf

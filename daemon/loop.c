@@ -12,6 +12,7 @@
 #include "daemon/broker.h"
 #include "daemon/client.h"
 #include "daemon/closer.h"
+#include "daemon/notify.h"
 #include "daemon/watch.h"
 #include "proto/hint.h"
 
@@ -34,10 +35,24 @@ static bool loop_is_idle(const struct broker *b)
 	return b->registry.n_streams == 0 && b->n_clients == 0 && closer_pending() == 0;
 }
 
+/* Say that we live, if the service manager asked for that and it is time. */
+static void loop_feed_watchdog(struct broker *b)
+{
+	uint64_t now = b->watchdog_ns ? bs_now() : 0;
+
+	if (!b->watchdog_ns || now < b->watchdog_due_ns)
+		return;
+	notify_say("WATCHDOG=1");
+	b->watchdog_due_ns = now + b->watchdog_ns / 2;
+}
+
 /* When to wake if nothing happens: ns, or UINT64_MAX. */
 static uint64_t loop_until(struct broker *b)
 {
 	uint64_t due = watch_due(&b->registry);
+
+	if (b->watchdog_ns && b->watchdog_due_ns < due)
+		due = b->watchdog_due_ns;
 
 	if (!loop_is_idle(b) || b->idle_ns == 0) {
 		b->idle_since_ns = 0;
@@ -78,6 +93,7 @@ int loop_run(struct broker *b)
 
 			r = source->on_event(b, source, events[i].events);
 		}
+		loop_feed_watchdog(b);
 		watch_run(&b->registry);
 		client_bury(b);
 		if (r == 0)

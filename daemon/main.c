@@ -26,7 +26,9 @@
 #include "daemon/bus.h"
 #include "daemon/client.h"
 #include "daemon/closer.h"
+#include "daemon/keeper.h"
 #include "daemon/mailbox.h"
+#include "daemon/notify.h"
 #include "daemon/scan.h"
 #include "daemon/socket.h"
 #include "daemon/watch.h"
@@ -337,6 +339,47 @@ static void broker_leave(struct broker *b)
 	registry_fini(&b->registry);
 }
 
+/* What the service manager gave us: the listening socket, if one is among it, and where that is. The
+ * rest stays where it is, or is closed. -1: there is none. */
+static int given_sort(int n_given, char path[BS_SOCKET_PATH])
+{
+	int listener = -1;
+
+	for (int i = 0; i < n_given; i++) {
+		int fd = NOTIFY_FIRST_FD + i;
+
+		if (keeper_knows(notify_fd_name(i)))
+			continue;
+		if (listener < 0 && socket_is_listening(fd, path))
+			listener = fd;
+		else
+			close(fd);
+	}
+	return listener;
+}
+
+/* The streams that it has kept. */
+static int given_take_back(struct broker *b, int n_given)
+{
+	int r = 0;
+
+	for (int i = 0; i < n_given && r == 0; i++)
+		if (keeper_knows(notify_fd_name(i)))
+			r = keeper_take_back(b, notify_fd_name(i), NOTIFY_FIRST_FD + i);
+	watch_run(&b->registry);
+	return r;
+}
+
+static void say_serving(struct broker *b)
+{
+	char text[PATH_MAX + 64];
+
+	snprintf(text, sizeof(text), "READY=1\nSTATUS=%u streams at %s", b->registry.n_streams,
+		 b->path);
+	notify_say(text);
+	b->watchdog_ns = notify_watchdog_ns();
+}
+
 static uint64_t idle_time(const struct options *o)
 {
 	if (o->idle_s >= 0)
@@ -347,16 +390,21 @@ static uint64_t idle_time(const struct options *o)
 static int run(struct broker *b, const struct options *o)
 {
 	char path[BS_SOCKET_PATH];
-	int ready = -1, r = standard_fds_init();
+	int ready = -1, n_given = 0, listener = o->listen_fd, r = standard_fds_init();
 
 	b->system = o->system;
 	umask(o->system ? 0 : 077); /* nothing but a socket is made */
 	if (r == 0 && o->listen_fd >= 0)
 		r = detach(o->listen_fd, &ready);
-	if (r == 0)
+	else
+		n_given = notify_init();
+	if (n_given > 0)
+		listener = given_sort(n_given, path);
+	b->activated = o->listen_fd < 0 && listener >= 0;
+	if (r == 0 && !b->activated)
 		r = bs_meeting_path(path, o->socket, o->system, true);
 	if (r == 0)
-		r = socket_open(b, path, o->listen_fd);
+		r = socket_open(b, path, listener);
 	if (r < 0)
 		return r;
 	b->idle_ns = idle_time(o) * UINT64_C(1000000000);
@@ -365,7 +413,12 @@ static int run(struct broker *b, const struct options *o)
 	if (r == 0)
 		r = scan_streams(b);
 	if (r == 0)
+		r = given_take_back(b, n_given);
+	if (r == 0) {
+		say_serving(b);
 		r = loop_run(b);
+	}
+	notify_say("STOPPING=1");
 	broker_leave(b);
 	return r;
 }

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/keeper.h"
 #include "daemon/registry.h"
 #include "daemon/watch.h"
 #include "proto/meeting.h"
@@ -115,6 +116,7 @@ int registry_take(struct registry *r, struct stream *s)
 
 void registry_unname(struct registry *r, struct stream *s)
 {
+	keeper_drop(s);
 	if (s->named)
 		sorted_drop(&r->names, s->header.name);
 	s->named = false;

@@ -116,6 +116,21 @@ static int socket_option(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
 }
 
+bool socket_is_listening(int fd, char path[BS_SOCKET_PATH])
+{
+	struct sockaddr_un addr;
+	socklen_t len = sizeof(addr);
+
+	if (socket_option(fd, SO_DOMAIN) != AF_UNIX ||
+	    socket_option(fd, SO_TYPE) != SOCK_SEQPACKET || socket_option(fd, SO_ACCEPTCONN) != 1)
+		return false;
+	memset(&addr, 0, sizeof(addr));
+	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0 || addr.sun_path[0] != '/')
+		return false;
+	snprintf(path, BS_SOCKET_PATH, "%.*s", (int)BS_SOCKET_PATH - 1, addr.sun_path);
+	return true;
+}
+
 /* Make it ours: who connects from now on is told our process, not the one that made the socket. */
 static int socket_inherit(struct broker *b, int fd)
 {
@@ -172,13 +187,13 @@ void socket_watch(struct broker *b)
 
 void socket_check(struct broker *b)
 {
-	if (!socket_is_ours(b))
+	if (!b->activated && !socket_is_ours(b))
 		b->leaving = true;
 }
 
 void socket_close(struct broker *b)
 {
-	if (socket_lock(b) == 0) {
+	if (!b->activated && socket_lock(b) == 0) {
 		if (socket_is_ours(b))
 			unlinkat(b->dir, b->base, 0);
 		bs_meeting_unlock(b->dir);

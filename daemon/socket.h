@@ -6,6 +6,7 @@
 #define BSTREAMD_SOCKET_H
 
 #include "daemon/broker.h"
+#include "proto/meeting.h"
 
 /*
  * Be the broker at @path. @inherited: a socket that listens there already, or -1: make one. Sets
@@ -13,6 +14,9 @@
  * -ENOTSOCK: what was inherited is no such socket; other negative errnos.
  */
 int socket_open(struct broker *b, const char *path, int inherited);
+
+/* Does @fd listen for clients? Where, then. */
+bool socket_is_listening(int fd, char path[BS_SOCKET_PATH]);
 
 /* Watch, by the broker's inotify, that the socket stays where it is. */
 void socket_watch(struct broker *b);

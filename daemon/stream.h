@@ -32,6 +32,7 @@ struct stream {
 	char file[STREAM_FILE_SIZE]; /* in the shm directory; "": it has none any more */
 	int watch; /* inotify's number, or -1 */
 	bool named; /* its name is in the registry */
+	bool kept; /* the service manager has a description of it: keeper.c */
 	bool standing; /* the broker's byte is locked */
 	/* watch.c: to be looked at again at due_ns, if it is in the list */
 	struct stream *next_due, **due_link;

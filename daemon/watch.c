@@ -12,6 +12,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "daemon/keeper.h"
 #include "daemon/socket.h"
 #include "daemon/watch.h"
 #include "proto/hint.h"
@@ -90,6 +91,8 @@ static void watch_look(struct registry *r, struct stream *s, uint64_t now)
 	}
 	if (s->watch >= 0)
 		stream_stand(s);
+	if (s->named && !s->kept) /* its time may not have come before */
+		keeper_put(s);
 	in_ns = watch_again(s, life);
 	if (in_ns)
 		watch_put(r, s, now + in_ns);

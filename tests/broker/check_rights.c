@@ -313,9 +313,13 @@ static void read_as_anna(void *arg)
 	bstream_reader_close(r);
 }
 
+/* Of root, and of a user who is nobody else. */
 START_TEST(two_users_stream_to_each_other)
 {
-	users_broker_start(NULL);
+	if (_i == 0)
+		users_broker_start(NULL);
+	else
+		users_broker_start_as(STRANGE);
 	pid_t bert = as_user_meanwhile(BERT, BAND, write_as_bert, NULL); /* waits for the name */
 	as_user(ANNA, BAND, read_as_anna, NULL);
 	guard_reap(bert);
@@ -424,7 +428,7 @@ int main(void)
 		ONCE(what_a_header_claims_is_not_believed),
 		ONCE(rights_are_not_what_a_peer_writes_into_the_segment),
 		ONCE(only_root_stops_the_broker),
-		ONCE(two_users_stream_to_each_other),
+		N_WAYS(two_users_stream_to_each_other, 2),
 		ONCE(a_peer_that_would_truncate_gets_eperm),
 		ONCE(a_mailbox_hears_who_may_write_to_it_and_of_sealed_streams),
 	};

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The broker: how it comes and goes, what it does with names, and what strangers may send it.
 broker_tests = \
+	tests/broker/check_keeper \
 	tests/broker/check_names \
 	tests/broker/check_packet \
 	tests/broker/check_post \
@@ -17,6 +18,10 @@ endif
 broker_raw = tests/broker/raw.c tests/broker/raw.h
 broker_users = $(broker_raw) tests/broker/users.c tests/broker/users.h
 
+tests_broker_check_keeper_SOURCES = tests/broker/check_keeper.c $(broker_raw)
+tests_broker_check_keeper_CFLAGS = $(guard_cflags)
+tests_broker_check_keeper_LDFLAGS = $(guard_ldflags)
+tests_broker_check_keeper_LDADD = $(guard_libs)
 tests_broker_check_names_SOURCES = tests/broker/check_names.c $(broker_raw)
 tests_broker_check_names_CFLAGS = $(guard_cflags)
 tests_broker_check_names_LDFLAGS = $(guard_ldflags)

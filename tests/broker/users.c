@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/meeting.h"
 #include "tests/broker/users.h"
 
 static pid_t broker;
@@ -68,9 +70,15 @@ static void broker_exec(const char *const *options)
 	_exit(127);
 }
 
-void users_broker_start(const char *const *options)
+static void broker_await(void)
 {
 	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+
+	UNTIL(bstream_broker_stat(&stat) == 0 && stat.pid == broker);
+}
+
+void users_broker_start(const char *const *options)
+{
 	char path[160];
 
 	socket_place(path);
@@ -79,14 +87,40 @@ void users_broker_start(const char *const *options)
 	broker = guard_fork();
 	if (broker == 0)
 		broker_exec(options);
-	UNTIL(bstream_broker_stat(&stat) == 0);
-	GIVES(stat.pid, broker);
+	broker_await();
+}
+
+void users_broker_start_as(uid_t uid)
+{
+	struct sockaddr_un addr;
+	char path[160], pid[16];
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	socket_place(path);
+	MUST(setenv("BSTREAM_SOCKET", path, 1) == 0);
+	GIVES(bstream_broker_use(NULL, BSTREAM_NO_START), 0);
+	GIVES(bs_meeting_addr(&addr, path), 0);
+	MUST(listener > 3 && bind(listener, (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	MUST(chmod(path, 0666) == 0 && listen(listener, 128) == 0);
+	broker = guard_fork();
+	if (broker == 0) {
+		become(uid, 0);
+		snprintf(pid, sizeof(pid), "%d", (int)getpid());
+		setenv("LISTEN_PID", pid, 1);
+		setenv("LISTEN_FDS", "1", 1);
+		if (dup2(listener, 3) != 3)
+			_exit(126);
+		broker_exec(NULL);
+	}
+	close(listener);
+	broker_await();
 }
 
 void users_broker_end(void)
 {
 	GIVES(bstream_broker_stop(), 0);
 	guard_reap(broker);
+	unlink(getenv("BSTREAM_SOCKET")); /* a service leaves it */
 }
 
 void users_broker_again(const char *const *options)

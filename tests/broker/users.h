@@ -21,6 +21,9 @@ void users_need_root(void);
 void users_broker_start(const char *const *options);
 void users_broker_end(void);
 
+/* The same as a service, on a socket that was made for it: the broker is that user's, and not root's. */
+void users_broker_start_as(uid_t uid);
+
 /* SIGKILL it and start another on the same socket. */
 void users_broker_again(const char *const *options);
 

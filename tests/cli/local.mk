@@ -4,6 +4,7 @@ cli_tests = \
 	tests/cli/bench.bats \
 	tests/cli/completion.bats \
 	tests/cli/cookbook.bats \
+	tests/cli/containers.bats \
 	tests/cli/doctor.bats \
 	tests/cli/endings.bats \
 	tests/cli/exec.bats \
