@@ -21,11 +21,7 @@ broker_objects = \
 daemon_bstreamd_CFLAGS = $(AM_CFLAGS) -pthread
 daemon_bstreamd_LDADD = proto/libbsproto.la
 
-# Units for systemd, in directories of this prefix; a distribution says where they belong. Both kinds
-# of broker have units of the same name.
-systemdsystemunitdir = $(prefix)/lib/systemd/system
-systemduserunitdir = $(prefix)/lib/systemd/user
-sysusersdir = $(prefix)/lib/sysusers.d
+# Units for systemd (configure.ac says where). Both kinds of broker have units of the same name.
 systemdsystemunit_DATA = daemon/systemd/system/bstreamd.socket daemon/systemd/system/bstreamd.service
 systemduserunit_DATA = daemon/systemd/user/bstreamd.socket daemon/systemd/user/bstreamd.service
 EXTRA_DIST += \
