@@ -41,6 +41,35 @@ static int daemon_stop(const struct globals *globals)
 	return CODE_DONE;
 }
 
+static const char *const quota_names[BSTREAM_QUOTAS] = {
+	"streams", "bytes", "ends", "mailboxes", "messages", "connections",
+};
+
+/* What the one who asks has and may have, where there are limits. */
+static void quotas_print(const struct bstream_broker_stat *stat)
+{
+	for (unsigned i = 0; i < BSTREAM_QUOTAS; i++) {
+		const struct bstream_quota *q = &stat->quotas[i];
+
+		if (q->limit != UINT64_MAX)
+			printf(FIELD "%s, %" PRIu64 " of %" PRIu64 "\n", "yours", quota_names[i],
+			       q->used, q->limit);
+	}
+}
+
+static void quotas_print_json(struct json_line *line, const struct bstream_broker_stat *stat)
+{
+	char key[32];
+
+	for (unsigned i = 0; i < BSTREAM_QUOTAS; i++) {
+		snprintf(key, sizeof(key), "used_%s", quota_names[i]);
+		json_line_number(line, key, stat->quotas[i].used);
+		snprintf(key, sizeof(key), "quota_%s", quota_names[i]);
+		if (stat->quotas[i].limit != UINT64_MAX)
+			json_line_number(line, key, stat->quotas[i].limit);
+	}
+}
+
 static void status_print(const struct bstream_broker_stat *stat)
 {
 	char text[WHO_MAX], size[UNITS_MAX];
@@ -54,6 +83,7 @@ static void status_print(const struct bstream_broker_stat *stat)
 	printf(FIELD "%" PRIu32 " of %" PRIu32 "\n", "clients", stat->clients, stat->max_clients);
 	printf(FIELD "%" PRIu32 " of %" PRIu32 "\n", "mailboxes", stat->mailboxes,
 	       stat->max_mailboxes);
+	quotas_print(stat);
 	printf(FIELD "%s\n", "up", units_print_time(size, stat->uptime_ns));
 }
 
@@ -73,6 +103,7 @@ static void status_print_json(const struct bstream_broker_stat *stat)
 	json_line_number(line, "max_mailboxes", stat->max_mailboxes);
 	json_line_number(line, "bytes", stat->bytes);
 	json_line_number(line, "uptime_ns", stat->uptime_ns);
+	quotas_print_json(line, stat);
 	json_line_print(line, stdout);
 }
 

@@ -175,6 +175,9 @@ int serve_create(struct broker *b, struct request *q)
 		return request_over_limit(b, "streams", b->limits.max_streams);
 	if (q->stream)
 		return EEXIST;
+	rc = account_check(&b->accounts, q->client->uid, QUOTA_STREAMS, 1, &b->refusal);
+	if (rc != 0)
+		return rc;
 	rc = adopt_check_file(b, q->client, *q->fds, &st);
 	if (rc != 0)
 		return rc;
@@ -184,6 +187,9 @@ int serve_create(struct broker *b, struct request *q)
 	rc = adopt_check_contents(&parts, q, &st);
 	if (rc == 0)
 		rc = rights_check_group(b, q->client, parts.header.gid);
+	if (rc == 0)
+		rc = account_check(&b->accounts, q->client->uid, QUOTA_BYTES, parts.geo.size,
+				   &b->refusal);
 	if (rc == 0 && !parts.geo.sealed)
 		rc = -registry_file_name(r, file, q->question->name);
 	if (rc == 0)

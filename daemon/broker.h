@@ -53,6 +53,7 @@ struct broker {
 	ino_t socket_ino;
 	int socket_watch; /* inotify's number */
 
+	struct accounts accounts;
 	struct registry registry;
 	struct post post;
 

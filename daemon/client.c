@@ -72,6 +72,7 @@ void client_drop(struct broker *b, struct client *c)
 	*(c->prev ? &c->prev->next : &b->clients) = c->next;
 	*(c->next ? &c->next->prev : &b->last_client) = c->prev;
 	b->n_clients--;
+	account_add(&b->accounts, c->uid, QUOTA_CONNECTIONS, -1);
 	c->next = b->dead;
 	b->dead = c;
 }
@@ -159,14 +160,41 @@ static bool client_has_room(const struct broker *b)
 	return b->n_clients + b->post.n_parked_ends + closer_pending() < b->limits.max_clients;
 }
 
+/* Somebody has to leave: of him who has most connections, the one that came first. */
 static bool client_evict(struct broker *b)
 {
-	for (struct client *c = b->clients; c; c = c->next)
-		if (!c->parked && !c->mailbox) {
-			client_drop(b, c);
-			return true;
+	struct client *most = NULL;
+	uint64_t n_most = 0;
+
+	for (struct client *c = b->clients; c; c = c->next) {
+		uint64_t n = account_used(&b->accounts, c->uid, QUOTA_CONNECTIONS);
+
+		if (!c->parked && !c->mailbox && n > n_most) {
+			most = c;
+			n_most = n;
 		}
-	return false;
+	}
+	if (most)
+		client_drop(b, most);
+	return most != NULL;
+}
+
+/* Has this user too many connections? Then one of his own goes that has nothing to wait for, or else
+ * the new one, which is told. */
+static bool client_is_one_too_many(struct broker *b, struct client *new)
+{
+	struct client *c = b->clients;
+
+	if (account_check(&b->accounts, new->uid, QUOTA_CONNECTIONS, 1, &b->refusal) == 0)
+		return false;
+	while (c && (c->uid != new->uid || c->parked || c->mailbox))
+		c = c->next;
+	if (c)
+		client_drop(b, c);
+	else
+		request_say(b, new, BS_REQ_NONE, EDQUOT);
+	b->refusal.why = 0;
+	return c == NULL;
 }
 
 /* Takes @fd. */
@@ -176,7 +204,7 @@ static int client_new(struct broker *b, int fd)
 
 	if (c)
 		c->source = (struct source){ .on_event = client_on_event, .fd = fd };
-	if (!c || !rights_learn(c)) {
+	if (!c || !rights_learn(c) || client_is_one_too_many(b, c)) {
 		free(c);
 		client_close(fd);
 		return 0;
@@ -191,6 +219,7 @@ static int client_new(struct broker *b, int fd)
 	*(c->prev ? &c->prev->next : &b->clients) = c;
 	b->last_client = c;
 	b->n_clients++;
+	account_add(&b->accounts, c->uid, QUOTA_CONNECTIONS, 1);
 	return 0;
 }
 

@@ -9,7 +9,7 @@ broker_objects = \
 	daemon/request.c daemon/request.h daemon/serve.c daemon/adopt.c \
 	daemon/mailbox.c daemon/mailbox.h \
 	daemon/letter.c daemon/letter.h \
-	daemon/rights.c daemon/rights.h \
+	daemon/rights.c daemon/rights.h daemon/account.c daemon/account.h \
 	daemon/notify.c daemon/notify.h daemon/keeper.c daemon/keeper.h \
 	daemon/stream.c daemon/stream.h \
 	daemon/registry.c daemon/registry.h \

@@ -52,18 +52,20 @@ void mailbox_check(struct broker *b, const char *name)
 
 /* ---- the queue ------------------------------------------------------------------------------ */
 
-static void mailbox_put(struct mailbox *m, struct letter *l)
+static void mailbox_put(struct broker *b, struct mailbox *m, struct letter *l)
 {
+	account_add(&b->accounts, l->uid, QUOTA_MESSAGES, 1);
 	l->next = NULL;
 	*m->last = l;
 	m->last = &l->next;
 	m->n_letters++;
 }
 
-static struct letter *mailbox_take(struct mailbox *m)
+static struct letter *mailbox_take(struct broker *b, struct mailbox *m)
 {
 	struct letter *l = m->first;
 
+	account_add(&b->accounts, l->uid, QUOTA_MESSAGES, -1);
 	m->first = l->next;
 	if (!m->first)
 		m->last = &m->first;
@@ -91,7 +93,7 @@ static void mailbox_accept(struct broker *b, struct mailbox *m, struct client *c
 {
 	mailbox_ring(b, m);
 	if (request_say(b, c, BS_REQ_SEND, 0)) {
-		mailbox_put(m, l);
+		mailbox_put(b, m, l);
 	} else {
 		letter_return(l);
 		client_drop(b, c);
@@ -160,6 +162,7 @@ bool post_may_speak(const struct client *c)
 static void mailbox_free(struct broker *b, struct mailbox *m)
 {
 	sorted_drop(&b->post.names, m->name);
+	account_add(&b->accounts, m->owner->uid, QUOTA_MAILBOXES, -1);
 	m->owner->mailbox = NULL;
 	while (m->first_sender) {
 		if (b->leaving)
@@ -168,7 +171,7 @@ static void mailbox_free(struct broker *b, struct mailbox *m)
 			sender_refuse(b, m->first_sender, ENOENT);
 	}
 	while (m->first)
-		letter_return(mailbox_take(m));
+		letter_return(mailbox_take(b, m));
 	free(m);
 }
 
@@ -196,6 +199,9 @@ int serve_mailbox_open(struct broker *b, struct request *q)
 		return request_over_limit(b, "mailboxes", b->limits.max_mailboxes);
 	if (q->mailbox)
 		return EADDRINUSE;
+	r = account_check(&b->accounts, q->client->uid, QUOTA_MAILBOXES, 1, &b->refusal);
+	if (r != 0)
+		return r;
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return ENOMEM;
@@ -204,11 +210,13 @@ int serve_mailbox_open(struct broker *b, struct request *q)
 	m->owner = q->client;
 	m->owned_by = (struct owner){ q->client->uid, q->client->gid, BS_MODE_DEFAULT };
 	r = sorted_add(&b->post.names, m->name, m);
-	if (r < 0)
+	if (r < 0) {
 		free(m);
-	else
-		q->client->mailbox = m;
-	return -r;
+		return -r;
+	}
+	q->client->mailbox = m;
+	account_add(&b->accounts, q->client->uid, QUOTA_MAILBOXES, 1);
+	return 0;
 }
 
 int serve_mailbox_close(struct broker *b, struct request *q)
@@ -226,6 +234,8 @@ int serve_send(struct broker *b, struct request *q)
 
 	if (r == 0 && has_end && b->system && !bs_segment_is_sealed(*q->fds))
 		r = rights_refuse_unsealed(b, q->client);
+	if (r == 0)
+		r = account_check(&b->accounts, q->client->uid, QUOTA_MESSAGES, 1, &b->refusal);
 	if (r != 0)
 		return r;
 	if (full && !(q->question->flags & BS_WANT_WAIT))
@@ -283,7 +293,7 @@ int serve_next(struct broker *b, struct request *q)
 		next_is_late(b, m);
 		return REQUEST_ANSWERED;
 	}
-	letter_free(mailbox_take(m));
+	letter_free(mailbox_take(b, m));
 	mailbox_refill(b, m);
 	if (m->first)
 		mailbox_ring(b, m);

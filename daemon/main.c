@@ -49,6 +49,7 @@ struct options {
 	int listen_fd; /* -1: none is inherited */
 	int idle_s; /* 0: never; -1: 30, and never with --system */
 	bool system;
+	struct accounts *accounts; /* where limits are noted */
 };
 
 /* The only one: it has a buffer of 64 kB in it. */
@@ -64,6 +65,8 @@ static const char help[] =
 	"                      $XDG_RUNTIME_DIR/bstream/broker.sock)\n"
 	"  --system            serve all users of the machine, each by his rights: sealed streams\n"
 	"                      only, at /run/bstream/broker.sock\n"
+	"  --quota NAME=N      what one user may have: streams, bytes, ends, mailboxes, messages or\n"
+	"                      connections; may be given for each\n"
 	"  --idle-timeout SEC  leave when nothing was held for that long (default 30; 0: never,\n"
 	"                      which is the default with --system)\n"
 	"  --foreground        do not detach; the default, unless --listen-fd is given\n"
@@ -109,6 +112,10 @@ static int options_take(struct options *o, int option)
 		return -1;
 	case 'f':
 		return -1;
+	case 'q':
+		return accounts_set_limit(o->accounts, optarg)
+			       ? -1
+			       : usage_error("not a quota (NAME=N)", optarg);
 	case 'y':
 		o->system = true;
 		return -1;
@@ -132,6 +139,7 @@ static int options_parse(struct options *o, int argc, char **argv)
 		{ "listen-fd", required_argument, NULL, 'l' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "system", no_argument, NULL, 'y' },
+		{ "quota", required_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -260,7 +268,7 @@ static int broker_init(struct broker *b)
 	if (r == 0)
 		r = bs_meeting_prefix(prefix, sizeof(prefix), b->path);
 	if (r == 0)
-		r = registry_init(&b->registry, b->inotify.fd, prefix);
+		r = registry_init(&b->registry, b->inotify.fd, prefix, &b->accounts);
 	if (r < 0)
 		return r;
 	closer_init(b->kick.fd, b->registry.shm_dev, b->registry.memfd_dev);
@@ -337,6 +345,7 @@ static void broker_leave(struct broker *b)
 	watch_stir_all(&b->registry);
 	watch_run(&b->registry);
 	registry_fini(&b->registry);
+	accounts_fini(&b->accounts);
 }
 
 /* What the service manager gave us: the listening socket, if one is among it, and where that is. The
@@ -393,6 +402,8 @@ static int run(struct broker *b, const struct options *o)
 	int ready = -1, n_given = 0, listener = o->listen_fd, r = standard_fds_init();
 
 	b->system = o->system;
+	if (b->system)
+		accounts_set_defaults(&b->accounts);
 	umask(o->system ? 0 : 077); /* nothing but a socket is made */
 	if (r == 0 && o->listen_fd >= 0)
 		r = detach(o->listen_fd, &ready);
@@ -425,8 +436,11 @@ static int run(struct broker *b, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .listen_fd = -1, .idle_s = -1 };
-	int r, status = options_parse(&options, argc, argv);
+	struct options options = { .listen_fd = -1, .idle_s = -1, .accounts = &broker.accounts };
+	int r, status;
+
+	accounts_init(&broker.accounts);
+	status = options_parse(&options, argc, argv);
 
 	if (status >= 0)
 		return status;

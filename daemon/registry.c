@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@
 #include "daemon/keeper.h"
 #include "daemon/registry.h"
 #include "daemon/watch.h"
+#include "proto/end.h"
 #include "proto/meeting.h"
 #include "proto/segment.h"
 
@@ -50,9 +52,9 @@ static int registry_find_devices(struct registry *r)
 	return rc;
 }
 
-int registry_init(struct registry *r, int inotify, const char *prefix)
+int registry_init(struct registry *r, int inotify, const char *prefix, struct accounts *accounts)
 {
-	*r = (struct registry){ .inotify = inotify };
+	*r = (struct registry){ .inotify = inotify, .accounts = accounts };
 	snprintf(r->prefix, sizeof(r->prefix), "%s", prefix);
 	sorted_init(&r->names, registry_cmp_name);
 	sorted_init(&r->watches, registry_cmp_watch);
@@ -111,6 +113,8 @@ int registry_take(struct registry *r, struct stream *s)
 		watch_stir(r, s);
 	r->bytes += s->sight.geo.size;
 	r->n_streams++;
+	account_add(r->accounts, s->header.uid, QUOTA_STREAMS, 1);
+	account_add(r->accounts, s->header.uid, QUOTA_BYTES, (int64_t)s->sight.geo.size);
 	return 0;
 }
 
@@ -140,6 +144,38 @@ void registry_watch_nameless(struct registry *r, struct stream *s)
 	registry_watch(r, s);
 }
 
+static void grant_drop(struct registry *r, struct stream *s, uint32_t i)
+{
+	account_add(r->accounts, s->grants[i].uid, QUOTA_ENDS, -1);
+	s->grants[i] = s->grants[--s->n_grants];
+}
+
+void registry_settle_grants(struct registry *r, struct stream *s)
+{
+	for (uint32_t i = s->n_grants; i-- > 0;)
+		if (bs_end_held(s->sight.fd, s->grants[i].byte, 1) == 0)
+			grant_drop(r, s, i);
+}
+
+void registry_grant(struct registry *r, struct stream *s, uint64_t byte, uid_t uid)
+{
+	/* Whoever had this place before has gone. */
+	for (uint32_t i = s->n_grants; i-- > 0;)
+		if (s->grants[i].byte == byte)
+			grant_drop(r, s, i);
+	if (s->n_grants == s->grants_cap) {
+		uint32_t cap = s->grants_cap ? 2 * s->grants_cap : 4;
+		struct grant *more = reallocarray(s->grants, cap, sizeof(*more));
+
+		if (!more)
+			return;
+		s->grants = more;
+		s->grants_cap = cap;
+	}
+	s->grants[s->n_grants++] = (struct grant){ byte, uid };
+	account_add(r->accounts, uid, QUOTA_ENDS, 1);
+}
+
 void registry_forget(struct registry *r, struct stream *s)
 {
 	registry_unname(r, s);
@@ -147,6 +183,10 @@ void registry_forget(struct registry *r, struct stream *s)
 	registry_unwatch(r, s);
 	r->bytes -= s->sight.geo.size;
 	r->n_streams--;
+	account_add(r->accounts, s->header.uid, QUOTA_STREAMS, -1);
+	account_add(r->accounts, s->header.uid, QUOTA_BYTES, -(int64_t)s->sight.geo.size);
+	while (s->n_grants > 0)
+		grant_drop(r, s, 0);
 	stream_free(s);
 }
 

@@ -6,6 +6,7 @@
 #ifndef BSTREAMD_REGISTRY_H
 #define BSTREAMD_REGISTRY_H
 
+#include "daemon/account.h"
 #include "daemon/sorted.h"
 #include "daemon/stream.h"
 
@@ -15,13 +16,14 @@ struct registry {
 	int shm; /* the shm directory, open; owned */
 	dev_t shm_dev, memfd_dev; /* where segments may be */
 	char prefix[STREAM_FILE_SIZE]; /* what this broker's files are called first */
+	struct accounts *accounts; /* borrowed */
 	uint64_t bytes; /* of shared memory in all streams */
 	uint32_t n_streams; /* named, and removed ones that still have ends */
 	struct stream *due; /* to be looked at again: watch.c */
 };
 
 /* 0 or a negative errno of ours. */
-int registry_init(struct registry *r, int inotify, const char *prefix);
+int registry_init(struct registry *r, int inotify, const char *prefix, struct accounts *accounts);
 /* Frees the streams; their files stay. */
 void registry_fini(struct registry *r);
 
@@ -44,6 +46,13 @@ void registry_watch_nameless(struct registry *r, struct stream *s);
 /* Its name is removed: said in its words, and then the name is taken away. It stays for as long as it has
  * ends, if we hear of it when they go. */
 void registry_remove(struct registry *r, struct stream *s);
+
+/* An end of it, which locks that byte, was given to this user: it is his until it has gone. Without
+ * memory it is nobody's. */
+void registry_grant(struct registry *r, struct stream *s, uint64_t byte, uid_t uid);
+
+/* See which of them have gone. */
+void registry_settle_grants(struct registry *r, struct stream *s);
 
 /* Forget it altogether: its name, its file, and itself. */
 void registry_forget(struct registry *r, struct stream *s);

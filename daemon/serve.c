@@ -9,19 +9,37 @@
 
 #include "daemon/request.h"
 #include "daemon/watch.h"
+#include "proto/end.h"
 #include "proto/hint.h"
 #include "proto/layout.h"
 
+/* Give the client an end, if he may have one more. */
+static int serve_open(struct broker *b, struct request *q,
+		      int (*open_end)(struct stream *s, int *fdp))
+{
+	uid_t uid = q->client->uid;
+	int r = account_check(&b->accounts, uid, QUOTA_ENDS, 1, &b->refusal);
+
+	if (r != 0) { /* of those that count some may have gone just now */
+		for (size_t i = 0; i < b->registry.names.n; i++)
+			registry_settle_grants(&b->registry, b->registry.names.items[i]);
+		r = account_check(&b->accounts, uid, QUOTA_ENDS, 1, &b->refusal);
+	}
+	if (r == 0)
+		r = open_end(q->stream, &q->reply_fd);
+	if (r == 0)
+		registry_grant(&b->registry, q->stream, bs_end_byte(q->reply_fd), uid);
+	return r;
+}
+
 int serve_open_writer(struct broker *b, struct request *q)
 {
-	(void)b;
-	return stream_open_writer(q->stream, &q->reply_fd);
+	return serve_open(b, q, stream_open_writer);
 }
 
 int serve_open_reader(struct broker *b, struct request *q)
 {
-	(void)b;
-	return stream_open_reader(q->stream, &q->reply_fd);
+	return serve_open(b, q, stream_open_reader);
 }
 
 int serve_look(struct broker *b, struct request *q)
@@ -108,6 +126,11 @@ int serve_broker(struct broker *b, struct request *q)
 		.bytes = b->registry.bytes,
 		.uptime_ns = bs_now() - b->started_ns,
 	};
+	for (int i = 0; i < QUOTA_COUNT; i++)
+		reply->quotas[i] = (struct bs_wire_quota){
+			account_used(&b->accounts, q->client->uid, i),
+			q->client->uid != 0 ? b->accounts.limits[i] : UINT64_MAX,
+		};
 	q->reply_len = sizeof(*reply);
 	return 0;
 }

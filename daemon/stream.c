@@ -49,6 +49,7 @@ void stream_free(struct stream *s)
 	bus_guard(NULL);
 	bs_segment_unmap(s->sight.g, s->sight.geo.slots_at);
 	closer_take_file(s->sight.fd);
+	free(s->grants);
 	free(s);
 }
 

@@ -31,6 +31,8 @@ struct stream {
 	struct bus_region region; /* that mapping */
 	char file[STREAM_FILE_SIZE]; /* in the shm directory; "": it has none any more */
 	int watch; /* inotify's number, or -1 */
+	struct grant *grants; /* ends that were given out: registry.c */
+	uint32_t n_grants, grants_cap;
 	bool named; /* its name is in the registry */
 	bool kept; /* the service manager has a description of it: keeper.c */
 	bool standing; /* the broker's byte is locked */
@@ -38,6 +40,12 @@ struct stream {
 	struct stream *next_due, **due_link;
 	uint64_t due_ns;
 	unsigned step;
+};
+
+/* Who was given an end. */
+struct grant {
+	uint64_t byte;
+	uid_t uid;
 };
 
 /* What a stream is made of, once it has been checked. */

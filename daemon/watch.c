@@ -85,6 +85,7 @@ static void watch_look(struct registry *r, struct stream *s, uint64_t now)
 	enum stream_life life = stream_look(s);
 	uint64_t in_ns;
 
+	registry_settle_grants(r, s);
 	if (life == STREAM_OVER) {
 		registry_forget(r, s);
 		return;

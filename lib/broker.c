@@ -143,9 +143,10 @@ static int reply_check(const struct exchange *x, const struct bs_reply *peer_rep
 	if (peer_reply->head.version != BS_WIRE_VERSION)
 		return -EPROTONOSUPPORT;
 	if (n < sizeof(*peer_reply) || peer_reply->head.size != n ||
-	    peer_reply->head.type != q->type)
+	    (peer_reply->head.type != q->type && peer_reply->head.type != BS_REQ_NONE))
 		return -EPROTO;
-	if (peer_reply->result > 0 || peer_reply->result < -ERRNO_MAX)
+	if (peer_reply->result > 0 || peer_reply->result < -ERRNO_MAX ||
+	    (peer_reply->head.type == BS_REQ_NONE && peer_reply->result == 0))
 		return -EPROTO;
 	return peer_reply->result;
 }
@@ -184,6 +185,9 @@ static int reply_receive(struct exchange *x, int link, int *fdp)
 	ssize_t n = bs_link_recv(link, to, small ? sizeof(room) : x->reply_size, fdp);
 	int r;
 
+	/* A broker that refused the connection has not read the request: that is told first. */
+	if (n == -ECONNRESET)
+		n = bs_link_recv(link, to, small ? sizeof(room) : x->reply_size, fdp);
 	if (is_gone(n))
 		return GONE;
 	if (n < 0)
@@ -222,7 +226,7 @@ static int exchange_once(struct exchange *x, uint64_t until)
 		return link;
 	r = bs_packet_send(link, x->request, x->request_len, x->fd, MSG_DONTWAIT);
 	if (r < 0 && is_gone(r))
-		r = GONE;
+		r = 0; /* it may have said why */
 	if (r == 0)
 		r = link_await(link, x->reply_until ? x->reply_until : until);
 	if (r == 0)
@@ -509,6 +513,9 @@ int bstream_broker_stat(struct bstream_broker_stat *stat)
 		.bytes = reply.bytes,
 		.uptime_ns = reply.uptime_ns,
 	};
+	for (unsigned i = 0; i < BSTREAM_QUOTAS; i++)
+		stat->quotas[i] =
+			(struct bstream_quota){ reply.quotas[i].used, reply.quotas[i].limit };
 	return 0;
 }
 

@@ -136,6 +136,18 @@ struct bstream_end {
 	uint64_t chunks, bytes; /* through this end */
 };
 
+#define BSTREAM_QUOTA_STREAMS	  0u /* that he has created */
+#define BSTREAM_QUOTA_BYTES	  1u /* of shared memory in them */
+#define BSTREAM_QUOTA_ENDS	  2u /* that he has opened by name, and that are open still */
+#define BSTREAM_QUOTA_MAILBOXES	  3u
+#define BSTREAM_QUOTA_MESSAGES	  4u /* of his that nobody has received yet */
+#define BSTREAM_QUOTA_CONNECTIONS 5u
+#define BSTREAM_QUOTAS		  6u
+
+struct bstream_quota { /* what one user has, and may have; a limit of UINT64_MAX: no limit */
+	uint64_t used, limit;
+};
+
 /* struct bstream_broker_stat - the broker. Set .size = sizeof before the call. Since: 0.1 */
 struct bstream_broker_stat {
 	size_t size;
@@ -147,6 +159,7 @@ struct bstream_broker_stat {
 	uint64_t bytes; /* shared memory in the streams it holds */
 	uint64_t uptime_ns;
 	uint32_t mailboxes, max_mailboxes; /* open; at once */
+	struct bstream_quota quotas[BSTREAM_QUOTAS]; /* the caller's own, by BSTREAM_QUOTA_* */
 };
 
 /* ---- A pair --------------------------------------------------------------------------------- */

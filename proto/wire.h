@@ -37,6 +37,7 @@
 #define BS_WIRE_NOTE	 4096u /* bytes in the longest note: BSTREAM_NOTE_MAX */
 
 enum bs_request {
+	BS_REQ_NONE, /* in a reply: to the connection itself, which is refused */
 	BS_REQ_CREATE = 1, /* bs_req_create + 1 fd: the segment, nameless or under a private name */
 	BS_REQ_OPEN_WRITER, /* bs_req_name -> bs_reply + 1 fd: a write end, its byte locked */
 	BS_REQ_OPEN_READER, /* bs_req_name -> bs_reply + 1 fd: the read end, its byte locked */
@@ -154,6 +155,12 @@ struct bs_reply_list {
 	struct bs_wire_stat streams[];
 };
 
+#define BS_WIRE_QUOTAS 6u /* streams, bytes, ends, mailboxes, messages, connections */
+
+struct bs_wire_quota { /* of the user who asks */
+	uint64_t used, limit; /* a limit of all ones: none */
+};
+
 struct bs_reply_broker {
 	struct bs_wire_head head;
 	int32_t result;
@@ -165,6 +172,7 @@ struct bs_reply_broker {
 	uint64_t bytes, uptime_ns;
 	uint32_t max_mailboxes;
 	uint32_t spare;
+	struct bs_wire_quota quotas[BS_WIRE_QUOTAS];
 };
 
 static_assert(sizeof(struct bs_wire_head) == 16, "wire");
@@ -175,7 +183,7 @@ static_assert(sizeof(struct bs_reply_refusal) == 72, "wire");
 static_assert(sizeof(struct bs_wire_stat) == 320, "wire");
 static_assert(offsetof(struct bs_wire_stat, chunks_written) == 256, "wire");
 static_assert(offsetof(struct bs_reply_list, streams) == 24, "wire");
-static_assert(sizeof(struct bs_reply_broker) == 80, "wire");
+static_assert(sizeof(struct bs_reply_broker) == 176, "wire");
 static_assert(sizeof(struct bs_req_send) == sizeof(struct bs_req_name), "a note follows the name");
 static_assert(sizeof(struct bs_reply_message) == 32, "wire");
 static_assert(sizeof(struct bs_reply_list) + BS_WIRE_PER_LIST * sizeof(struct bs_wire_stat) <=

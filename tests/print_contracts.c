@@ -194,6 +194,7 @@ static void wire_numbers(void)
 	NUMBER(BS_WIRE_PACKET);
 	NUMBER(BS_WIRE_PER_LIST);
 	NUMBER(BS_WIRE_NOTE);
+	NUMBER(BS_REQ_NONE);
 	NUMBER(BS_REQ_CREATE);
 	NUMBER(BS_REQ_OPEN_WRITER);
 	NUMBER(BS_REQ_OPEN_READER);
@@ -311,6 +312,10 @@ static void wire_replies(void)
 	FIELD(bs_reply_list, result);
 	FIELD(bs_reply_list, n_streams);
 	TAIL(bs_reply_list, streams);
+	NUMBER(BS_WIRE_QUOTAS);
+	SIZE(bs_wire_quota);
+	FIELD(bs_wire_quota, used);
+	FIELD(bs_wire_quota, limit);
 	SIZE(bs_reply_broker);
 	FIELD(bs_reply_broker, head);
 	FIELD(bs_reply_broker, result);
@@ -327,6 +332,7 @@ static void wire_replies(void)
 	FIELD(bs_reply_broker, uptime_ns);
 	FIELD(bs_reply_broker, max_mailboxes);
 	FIELD(bs_reply_broker, spare);
+	FIELD(bs_reply_broker, quotas);
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The broker: how it comes and goes, what it does with names, and what strangers may send it.
 broker_tests = \
+	tests/broker/check_quotas \
 	tests/broker/check_keeper \
 	tests/broker/check_names \
 	tests/broker/check_packet \
@@ -34,6 +35,10 @@ tests_broker_check_races_SOURCES = tests/broker/check_races.c $(broker_raw)
 tests_broker_check_races_CFLAGS = $(guard_cflags)
 tests_broker_check_races_LDFLAGS = $(guard_ldflags)
 tests_broker_check_races_LDADD = $(guard_libs)
+tests_broker_check_quotas_SOURCES = tests/broker/check_quotas.c $(broker_users)
+tests_broker_check_quotas_CFLAGS = $(guard_cflags)
+tests_broker_check_quotas_LDFLAGS = $(guard_ldflags)
+tests_broker_check_quotas_LDADD = $(guard_libs)
 tests_broker_check_rights_SOURCES = tests/broker/check_rights.c $(broker_users)
 tests_broker_check_rights_CFLAGS = $(guard_cflags)
 tests_broker_check_rights_LDFLAGS = $(guard_ldflags)

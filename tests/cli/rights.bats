@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The machine's broker and two users of it, as root plays them.
-# shellcheck disable=SC2154 # dir, socket and deadline are setup.bash's, stderr is bats's
+# shellcheck disable=SC2119,SC2120,SC2154 # dir, socket and deadline are setup.bash's, stderr is bats's
 
 load setup
 
@@ -22,7 +22,7 @@ start_system_broker() {
 	chmod 755 "$dir"
 	mkdir -m 755 bstream
 	export BSTREAM_SOCKET=$socket
-	"$BSTREAM_DAEMON" --system 3>&- & # stopped by teardown, which then looks for its socket
+	"$BSTREAM_DAEMON" --system "$@" 3>&- & # stopped by teardown, which then looks for its socket
 	until_true ctl --no-start daemon status
 }
 
@@ -56,4 +56,17 @@ start_system_broker() {
 	start_system_broker
 	run -5 as $anna daemon stop
 	run -0 ctl daemon stop
+}
+
+@test "quotas are options, shown, and named when they are used up" {
+	start_system_broker --quota streams=1 --quota bytes=1G
+	run -0 as $anna create s
+	run -5 --separate-stderr as $anna create t
+	[[ $stderr == *"over quota: $anna has used up his streams, 1 "* ]]
+	run -0 as $anna daemon status
+	[[ $output == *"streams, 1 of 1"* && $output == *"of 1073741824"* ]]
+	run -0 as $bert create t
+	run -2 "$BSTREAM_DAEMON" --system --quota sheep=1
+	run -2 "$BSTREAM_DAEMON" --system --quota streams=many
+	run -2 "$BSTREAM_DAEMON" --system --quota streams=1KB
 }

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_quotas.c - what one user may have of a broker of many, and that what he does to it keeps no
+ * other from being served. Played by root as two users.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/broker/raw.h"
+#include "tests/broker/users.h"
+
+static const char *const small[] = {
+	"--quota",     "streams=3", "--quota",	  "bytes=1M", "--quota",       "ends=4", "--quota",
+	"mailboxes=2", "--quota",   "messages=3", "--quota",  "connections=8", NULL,
+};
+
+static int make(const char *name, uint32_t chunk_max)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+
+	o.capacity = 1;
+	o.max_writers = 8;
+	o.chunk_max = chunk_max;
+	o.mode = 0666;
+	o.keep = strcmp(name, "s") == 0 ? BSTREAM_KEEP_WRITERS : 0;
+	return bstream_create(name, &o);
+}
+
+/* The last call was refused for want of this. */
+static void refused_for(const char *limit_name, uint64_t limit)
+{
+	struct bstream_refusal refusal = { .size = sizeof(refusal) };
+
+	GIVES(bstream_refusal(&refusal), 0);
+	GIVES(refusal.error, -EDQUOT);
+	GIVES(refusal.why, BSTREAM_WHY_USER_LIMIT);
+	GIVES(refusal.uid, geteuid());
+	GIVES(refusal.limit, limit);
+	MUST(strcmp(refusal.limit_name, limit_name) == 0);
+}
+
+static uint64_t used(unsigned quota)
+{
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+
+	GIVES(bstream_broker_stat(&stat), 0);
+	return stat.quotas[quota].used;
+}
+
+static void use_up_streams(void *arg)
+{
+	(void)arg;
+	GIVES(make("a/1", 64), 0);
+	GIVES(make("a/2", 64), 0);
+	GIVES(make("a/3", 64), 0);
+	GIVES(make("a/4", 64), -EDQUOT);
+	refused_for("streams", 3);
+	GIVES(used(BSTREAM_QUOTA_STREAMS), 3);
+	GIVES(bstream_remove("a/1"), 0);
+	GIVES(make("a/4", 64), 0);
+	GIVES(bstream_remove("a/2"), 0);
+	GIVES(bstream_remove("a/3"), 0);
+	GIVES(make("big", 600 << 10), 0);
+	GIVES(make("bigger", 600 << 10), -EDQUOT);
+	refused_for("bytes", 1 << 20);
+	MUST(used(BSTREAM_QUOTA_BYTES) > 600 << 10);
+}
+
+static void make_one(void *arg)
+{
+	GIVES(make(arg, 64), 0);
+}
+
+START_TEST(streams_and_their_bytes_are_counted_by_who_made_them)
+{
+	users_broker_start(small);
+	as_user(ANNA, 0, use_up_streams, NULL);
+	as_user(BERT, 0, make_one, "b"); /* whose account it is not */
+	GIVES(bstream_remove("a/4"), 0);
+	GIVES(bstream_remove("big"), 0);
+	GIVES(bstream_remove("b"), 0);
+	as_user(ANNA, 0, make_one, "a");
+	GIVES(bstream_remove("a"), 0);
+	users_broker_end();
+}
+END_TEST
+
+static void use_up_ends(void *arg)
+{
+	struct bstream_writer *w[5], *cloned;
+
+	(void)arg;
+	for (int i = 0; i < 4; i++)
+		GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w[i]), 0);
+	GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w[4]), -EDQUOT);
+	refused_for("ends", 4);
+	GIVES(used(BSTREAM_QUOTA_ENDS), 4);
+	GIVES(bstream_writer_clone(w[0], &cloned), 0); /* without the broker */
+	bstream_writer_close(cloned);
+	bstream_writer_close(w[0]);
+	GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w[0]), 0);
+	for (int i = 0; i < 4; i++)
+		bstream_writer_close(w[i]);
+	UNTIL(used(BSTREAM_QUOTA_ENDS) == 0);
+}
+
+START_TEST(ends_are_counted_by_who_was_given_them)
+{
+	users_broker_start(small);
+	GIVES(make("s", 64), 0);
+	as_user(ANNA, 0, use_up_ends, NULL);
+	as_user(BERT, 0, use_up_ends, NULL);
+	GIVES(bstream_remove("s"), 0);
+	users_broker_end();
+}
+END_TEST
+
+static void use_up_mailboxes(void *arg)
+{
+	struct bstream_mailbox *m[3];
+
+	(void)arg;
+	GIVES(bstream_mailbox_open("m/1", &m[0]), 0);
+	GIVES(bstream_mailbox_open("m/2", &m[1]), 0);
+	GIVES(bstream_mailbox_open("m/3", &m[2]), -EDQUOT);
+	refused_for("mailboxes", 2);
+	GIVES(used(BSTREAM_QUOTA_MAILBOXES), 2);
+	bstream_mailbox_close(m[1]);
+	GIVES(bstream_mailbox_open("m/3", &m[2]), 0);
+	bstream_mailbox_close(m[2]);
+	for (int i = 0; i < 3; i++)
+		GIVES(bstream_send("m/1", "note", 4, NULL, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_send("m/1", "note", 4, NULL, BSTREAM_DONT_WAIT), -EDQUOT);
+	refused_for("messages", 3);
+	struct bstream_message message;
+	GIVES(bstream_mailbox_recv(m[0], &message, guard_patience()), 0);
+	GIVES(bstream_send("m/1", "note", 4, NULL, BSTREAM_DONT_WAIT), 0);
+	bstream_mailbox_close(m[0]);
+	GIVES(used(BSTREAM_QUOTA_MESSAGES), 0);
+	GIVES(used(BSTREAM_QUOTA_MAILBOXES), 0);
+}
+
+START_TEST(mailboxes_and_messages_are_counted)
+{
+	users_broker_start(small);
+	as_user(ANNA, 0, use_up_mailboxes, NULL);
+	users_broker_end();
+}
+END_TEST
+
+/* ---- one user and another ------------------------------------------------------------------- */
+
+static struct guard_gate flooded, served;
+
+/* As many connections as can be had, all waiting for a name that never comes. */
+static void flood(void *arg)
+{
+	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "never", BS_WANT_WAIT);
+	int conns[500], n = 0, rc = 0;
+
+	(void)arg;
+	/* Of those that come at once some have to leave again; when eight wait, one more is refused, and
+	 * told. */
+	while (rc != -EDQUOT || n < 64) {
+		MUST(n < 500);
+		conns[n] = raw_connect();
+		raw_send(conns[n++], &q, sizeof(q), NULL, 0);
+		rc = bstream_wait("x", BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT);
+	}
+	refused_for("connections", 8);
+	guard_gate_open(&flooded);
+	guard_gate_pass(&served);
+	while (n > 0)
+		close(conns[--n]);
+}
+
+/* Asks and does not listen, sends halves and nonsense. */
+static void babble(void *arg)
+{
+	struct bs_req_name q = raw_question(BS_REQ_LIST, "", 0);
+	int conns[64];
+
+	(void)arg;
+	for (int i = 0; i < 64; i++) {
+		conns[i] = raw_connect();
+		if (i % 3 == 0)
+			raw_send(conns[i], &q, sizeof(q) / 2, NULL, 0);
+		else if (i % 3 == 1)
+			for (int n = 0; n < 50 && raw_send(conns[i], &q, sizeof(q), NULL, 0); n++)
+				;
+	}
+	guard_gate_open(&flooded);
+	guard_gate_pass(&served);
+	for (int i = 0; i < 64; i++)
+		close(conns[i]);
+}
+
+static void live_on(void *arg)
+{
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+
+	(void)arg;
+	for (int i = 0; i < 20; i++) {
+		GIVES(make("b", 64), 0);
+		GIVES(bstream_open_writer("b", BSTREAM_DONT_WAIT, &w), 0);
+		GIVES(bstream_open_reader("b", BSTREAM_DONT_WAIT, &r), 0);
+		SAY(w, "a");
+		HEAR(r, "a");
+		bstream_writer_close(w);
+		bstream_reader_close(r);
+		UNTIL(bstream_wait("b", BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT) == -ENOENT);
+	}
+}
+
+START_TEST(who_floods_the_broker_keeps_no_other_from_it)
+{
+	users_broker_start(small);
+	guard_gate_init(&flooded);
+	guard_gate_init(&served);
+	pid_t anna = as_user_meanwhile(ANNA, 0, _i == 0 ? flood : babble, NULL);
+	guard_gate_pass(&flooded);
+	as_user(BERT, 0, live_on, NULL);
+	guard_gate_open(&served);
+	guard_reap(anna);
+	guard_gate_fini(&flooded);
+	guard_gate_fini(&served);
+	users_broker_end();
+}
+END_TEST
+
+/* ---- what is shown -------------------------------------------------------------------------- */
+
+static void look(void *arg)
+{
+	static const uint64_t defaults[BSTREAM_QUOTAS] = { 1000, 7, 4000, 64, 512, 256 };
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+
+	(void)arg;
+	GIVES(bstream_broker_stat(&stat), 0);
+	for (unsigned i = 0; i < BSTREAM_QUOTAS; i++)
+		GIVES(stat.quotas[i].limit, i == 1 ? (uint64_t)7 << 30 : defaults[i]);
+	GIVES(stat.quotas[BSTREAM_QUOTA_CONNECTIONS].used, 1);
+}
+
+START_TEST(limits_are_shown_and_root_has_none)
+{
+	static const char *const options[] = { "--quota", "bytes=7G", NULL };
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+
+	users_broker_start(options);
+	as_user(ANNA, 0, look, NULL);
+	GIVES(bstream_broker_stat(&stat), 0);
+	for (unsigned i = 0; i < BSTREAM_QUOTAS; i++)
+		MUST(stat.quotas[i].limit == UINT64_MAX);
+	users_broker_end();
+}
+END_TEST
+
+int main(void)
+{
+	const struct guard_case cases[] = {
+		ONCE(streams_and_their_bytes_are_counted_by_who_made_them),
+		ONCE(ends_are_counted_by_who_was_given_them),
+		ONCE(mailboxes_and_messages_are_counted),
+		N_WAYS(who_floods_the_broker_keeps_no_other_from_it, 2),
+		ONCE(limits_are_shown_and_root_has_none),
+	};
+
+	guard_need_broker();
+	users_need_root();
+	return GUARD_RUN("quotas", cases);
+}
