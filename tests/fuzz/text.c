@@ -161,7 +161,7 @@ static void try_struct(struct input *in)
 	struct bs_geometry geo;
 	size_t room = sizeof(struct bstream_options) + input_u8(in), size;
 	unsigned char *bytes = malloc(room);
-	uint32_t mode;
+	struct bs_segment_spec spec = { .name = "" };
 
 	HOLDS(bytes != NULL);
 	input_bytes(in, bytes, room);
@@ -169,8 +169,8 @@ static void try_struct(struct input *in)
 	if (size > room && size <= 4096) /* what a caller says of his own memory is true */
 		size = room;
 	memcpy(bytes, &size, sizeof(size));
-	if (bs_options_resolve((struct bstream_options *)bytes, input_u8(in) & 1, &geo, &mode) == 0)
-		HOLDS(geo.capacity >= 1 && geo.size <= BS_SEGMENT_LIMIT && mode <= 0777 &&
+	if (bs_options_resolve((struct bstream_options *)bytes, input_u8(in) & 1, &geo, &spec) == 0)
+		HOLDS(geo.capacity >= 1 && geo.size <= BS_SEGMENT_LIMIT && spec.mode <= 0777 &&
 		      geo.body[geo.n_bodies - 1].size == geo.chunk_max);
 	free(bytes);
 }

@@ -94,7 +94,8 @@ static void broker_set(void)
 	source(&b->kick, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), on_kick);
 	HOLDS(loop_add(b, &b->listener, EPOLLIN) == 0 && loop_add(b, &b->inotify, EPOLLIN) == 0 &&
 	      loop_add(b, &b->kick, EPOLLIN) == 0);
-	HOLDS(registry_init(&b->registry, b->inotify.fd, "bstream.fuzz.") == 0);
+	accounts_init(&b->accounts);
+	HOLDS(registry_init(&b->registry, b->inotify.fd, "bstream.fuzz.", &b->accounts) == 0);
 	post_init(&b->post);
 	close(b->registry.shm);
 	snprintf(shm_path, sizeof(shm_path), BS_SHM_DIR "/fuzz-%d", (int)getpid());
