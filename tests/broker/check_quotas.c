@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -157,6 +159,15 @@ END_TEST
 
 static struct guard_gate flooded, served;
 
+/* Has the broker read all that was sent there, or hung up? */
+static bool is_read(int conn)
+{
+	int unread = 0;
+
+	MUST(ioctl(conn, SIOCOUTQ, &unread) == 0);
+	return unread == 0;
+}
+
 /* As many connections as can be had, all waiting for a name that never comes. */
 static void flood(void *arg)
 {
@@ -164,12 +175,13 @@ static void flood(void *arg)
 	int conns[500], n = 0, rc = 0;
 
 	(void)arg;
-	/* Of those that come at once some have to leave again; when eight wait, one more is refused, and
-	 * told. */
+	/* When eight wait, one more is refused, and told. */
 	while (rc != -EDQUOT || n < 64) {
 		MUST(n < 500);
 		conns[n] = raw_connect();
-		raw_send(conns[n++], &q, sizeof(q), NULL, 0);
+		raw_send(conns[n], &q, sizeof(q), NULL, 0);
+		UNTIL(is_read(conns[n])); /* one that was not heard yet has to leave first */
+		n++;
 		rc = bstream_wait("x", BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT);
 	}
 	refused_for("connections", 8);
