@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * broker.c - requests and replies, and which broker they go to. Owns the choice of broker, and for
- * the time of a request its connection; all else is on the stack.
+ * broker.c - requests and replies. Owns, for the time of a request, its connection; all else is on
+ * the stack.
  *
  * A request is asked again when the broker goes away in the middle, so it may have been carried out
  * by one that could not say so: CREATE and REMOVE look whether that explains what the next one
@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +22,9 @@
 
 #include "bstream.h"
 #include "lib/broker.h"
+#include "lib/choice.h"
 #include "lib/link.h"
 #include "lib/refusal.h"
-#include "lib/start.h"
 #include "proto/end.h"
 #include "proto/hint.h"
 #include "proto/meeting.h"
@@ -40,66 +39,6 @@
 #define ERRNO_MAX    4095
 
 #define GONE BS_BROKER_GONE
-
-/* ---- which broker --------------------------------------------------------------------------- */
-
-struct choice { /* never changed, never freed: another thread may be reading it */
-	struct choice *before;
-	uint32_t flags;
-	bool named;
-	char socket[BS_SOCKET_PATH];
-};
-
-static _Atomic(struct choice *) choice;
-
-int bstream_broker_use(const char *socket, uint32_t flags)
-{
-	struct choice *c;
-
-	if ((flags & ~(BSTREAM_SYSTEM | BSTREAM_NO_START)) != 0 || (socket && !socket[0]))
-		return -EINVAL;
-	if (socket && strlen(socket) > BS_SOCKET_PATH - 2)
-		return -ENAMETOOLONG;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	c->flags = flags;
-	c->named = socket != NULL;
-	snprintf(c->socket, sizeof(c->socket), "%s", socket ? socket : "");
-	c->before = atomic_load(&choice);
-	while (!atomic_compare_exchange_weak(&choice, &c->before, c))
-		;
-	return 0;
-}
-
-static bool choice_may_start(void)
-{
-	struct choice *c = atomic_load(&choice);
-
-	return !c || c->flags == 0;
-}
-
-bool bs_broker_is_system(void)
-{
-	struct choice *c = atomic_load(&choice);
-
-	return c && (c->flags & BSTREAM_SYSTEM) != 0;
-}
-
-static int choice_path(char path[BS_SOCKET_PATH], bool make)
-{
-	struct choice *c = atomic_load(&choice);
-
-	return bs_meeting_path(path, c && c->named ? c->socket : NULL, bs_broker_is_system(), make);
-}
-
-static int choice_connect(bool may_start, uint64_t until, bool *startedp)
-{
-	char path[BS_SOCKET_PATH];
-	int r = choice_path(path, may_start);
-
-	return r < 0 ? r : bs_start_connect(path, may_start, until, startedp);
-}
 
 /* ---- one request ---------------------------------------------------------------------------- */
 
@@ -219,7 +158,7 @@ static int reply_take(struct exchange *x, int link, int *fdp)
 /* Ask one broker once. Its result, GONE, or an error of ours. */
 static int exchange_once(struct exchange *x, uint64_t until)
 {
-	int link = choice_connect(x->may_start, until, NULL);
+	int link = bs_choice_connect(x->may_start, until, NULL);
 	int fd = -1, r;
 
 	if (link < 0)
@@ -269,7 +208,7 @@ static int exchange_run(struct exchange *x)
 
 int bs_broker_connect(uint64_t until)
 {
-	return choice_connect(choice_may_start(), until, NULL);
+	return bs_choice_connect(bs_choice_may_start(), until, NULL);
 }
 
 struct bs_wire_head bs_broker_head(uint16_t type, size_t size)
@@ -319,7 +258,7 @@ static int ask_once(uint16_t type, const char *name, uint32_t flags, uint64_t re
 		.fd = -1,
 		.reply = &reply,
 		.reply_size = sizeof(reply),
-		.may_start = choice_may_start(),
+		.may_start = bs_choice_may_start(),
 		.reply_until = reply_until,
 		.fdp = fdp,
 		.linkp = connp,
@@ -380,7 +319,7 @@ int bs_broker_create(const char *name, int fd, const char *tmp_name)
 		.fd = fd,
 		.reply = &reply,
 		.reply_size = sizeof(reply),
-		.may_start = choice_may_start(),
+		.may_start = bs_choice_may_start(),
 	};
 	int r;
 
@@ -395,11 +334,8 @@ int bs_broker_create(const char *name, int fd, const char *tmp_name)
 void bs_broker_restore(const char *name, int fd)
 {
 	struct bs_req_create request = { .head = wire_head(BS_REQ_RESTORE, sizeof(request)) };
-	char path[BS_SOCKET_PATH];
-	int fresh, link = choice_path(path, false);
+	int fresh, link = bs_choice_connect(false, 0, NULL);
 
-	if (link == 0)
-		link = bs_start_connect(path, false, 0, NULL);
 	if (link < 0)
 		return;
 	/* No end goes along: it would live for as long as the broker leaves the message lying. */
@@ -421,7 +357,7 @@ static int ask_figures(uint16_t type, const char *name, struct bs_reply_list *pa
 		.fd = -1,
 		.reply = page,
 		.reply_size = sizeof(*page) + room * sizeof(page->streams[0]),
-		.may_start = choice_may_start(),
+		.may_start = bs_choice_may_start(),
 	};
 	int r;
 
@@ -519,36 +455,16 @@ int bstream_broker_stat(struct bstream_broker_stat *stat)
 	return 0;
 }
 
-int bstream_broker_place(struct bstream_broker_place *place)
-{
-	char path[BS_SOCKET_PATH], prefix[64], daemon[PATH_MAX];
-	int r;
-
-	if (!place || place->size != sizeof(*place))
-		return -EINVAL;
-	r = choice_path(path, false);
-	if (r < 0)
-		return r;
-	*place = (struct bstream_broker_place){ .size = sizeof(*place) };
-	snprintf(place->socket, sizeof(place->socket), "%s", path);
-	bs_meeting_prefix(prefix, sizeof(prefix), path);
-	snprintf(place->segments, sizeof(place->segments), BS_SHM_DIR "/%.48s", prefix);
-	bs_start_find(daemon);
-	if (strlen(daemon) < sizeof(place->daemon))
-		memcpy(place->daemon, daemon, strlen(daemon) + 1);
-	return 0;
-}
-
 int bstream_broker_start(void)
 {
 	struct bs_reply_broker reply;
 	bool started = false;
-	int r, link = choice_connect(choice_may_start(), bs_now() + ROUND_NS, &started);
+	int r, link = bs_choice_connect(bs_choice_may_start(), bs_now() + ROUND_NS, &started);
 
 	if (link < 0)
 		return link;
 	bs_link_close(link);
-	r = ask_broker(&reply, choice_may_start());
+	r = ask_broker(&reply, bs_choice_may_start());
 	return r < 0 ? r : !started;
 }
 
@@ -596,7 +512,7 @@ int bstream_broker_stop(void)
 	r = ask_broker(&reply, false);
 	if (r < 0)
 		return r;
-	link = choice_connect(false, until, NULL);
+	link = bs_choice_connect(false, until, NULL);
 	if (link < 0)
 		return link;
 	r = stop_over(link, until);

@@ -16,9 +16,6 @@
 
 #include "proto/wire.h"
 
-/* Was the machine's broker chosen, which takes sealed streams only? */
-bool bs_broker_is_system(void);
-
 /*
  * Ask about @name, which has been checked. @type: any whose request is a bs_req_name and whose reply
  * a bs_reply. @flags: BS_WANT_*. With BS_WANT_WAIT the call lasts until the name exists, at most to

@@ -18,7 +18,7 @@ lib_libbstream_la_SOURCES = \
 	lib/pair.c lib/refusal.c lib/refusal.h lib/options.c lib/options.h \
 	lib/name.c lib/wait.c lib/view.c \
 	lib/stat.c lib/stat.h \
-	lib/broker.c lib/broker.h lib/start.c lib/start.h lib/link.c lib/link.h \
+	lib/broker.c lib/broker.h lib/choice.c lib/choice.h lib/start.c lib/start.h lib/link.c lib/link.h \
 	lib/version.c
 lib_libbstream_la_CPPFLAGS = $(AM_CPPFLAGS) -DBSTREAMD_PATH=\"$(bindir)/bstreamd\"
 lib_libbstream_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden

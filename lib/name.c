@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/broker.h"
+#include "lib/choice.h"
 #include "lib/link.h"
 #include "lib/open.h"
 #include "lib/options.h"
@@ -53,7 +54,7 @@ int bstream_create(const char *name, const struct bstream_options *options)
 	if (rc < 0)
 		return rc;
 	/* A broker of many users takes no others; a socket may be one's without our knowing it. */
-	if (bs_broker_is_system())
+	if (bs_choice_is_system())
 		bs_geometry_seal(&geo);
 	rc = stream_create(&geo, &spec);
 	if (rc != -EOPNOTSUPP || geo.sealed)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/broker.h"
+#include "lib/choice.h"
 #include "lib/open.h"
 #include "lib/travel.h"
 
@@ -185,7 +186,7 @@ int bstream_connect(const char *mailbox, const void *note, size_t len,
 		    struct bstream_writer **wp)
 {
 	const struct calling c = { mailbox, note, len, deadline };
-	bool sealed = bs_broker_is_system();
+	bool sealed = bs_choice_is_system();
 	int rc = note_check(mailbox, note, len);
 
 	if (rc < 0)
