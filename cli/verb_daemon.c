@@ -65,8 +65,7 @@ static void quotas_print_json(struct json_line *line, const struct bstream_broke
 		snprintf(key, sizeof(key), "used_%s", quota_names[i]);
 		json_line_number(line, key, stat->quotas[i].used);
 		snprintf(key, sizeof(key), "quota_%s", quota_names[i]);
-		if (stat->quotas[i].limit != UINT64_MAX)
-			json_line_number(line, key, stat->quotas[i].limit);
+		json_line_number(line, key, stat->quotas[i].limit); /* none: -1 */
 	}
 }
 

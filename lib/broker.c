@@ -164,8 +164,8 @@ static int exchange_once(struct exchange *x, uint64_t until)
 	if (link < 0)
 		return link;
 	r = bs_packet_send(link, x->request, x->request_len, x->fd, MSG_DONTWAIT);
-	if (r < 0 && is_gone(r))
-		r = 0; /* it may have said why */
+	if (r < 0 && is_gone(r)) /* it may have said why, before it hung up */
+		r = link_await(link, 0) == 0 ? 0 : GONE;
 	if (r == 0)
 		r = link_await(link, x->reply_until ? x->reply_until : until);
 	if (r == 0)
