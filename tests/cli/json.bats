@@ -25,6 +25,7 @@ shape() {
 		if (.value | type) != "number" then .value | type | sub("boolean"; "bool")
 		elif .key | IN("sleeps_per_chunk", "times_pipe") then "number"
 		elif .key | IN("v", "pid", "reader_pid", "writer_pid") then "int"
+		elif (.key | startswith("quota_")) and .value >= -1 then "int"
 		elif .value >= 0 and .value == (.value | floor) then "uint"
 		else "bad" end)"' | sort
 }
