@@ -178,6 +178,10 @@ int bs_items_await(struct bstream_reader *r, uint64_t deadline)
 	if (deadline != BSTREAM_DONT_WAIT && items_spin(r))
 		return 0;
 	int rc = items_news(r);
+	if (rc == 0 && r->hold.poll != NULL) { /* as in bs_room_await() */
+		writers_ask(r);
+		rc = items_news(r);
+	}
 	uint64_t began = bs_now();
 	bool slept = false;
 	for (uint64_t now = began; rc == 0; now = bs_now()) {

@@ -23,6 +23,7 @@
 struct link {
 	struct link *next;
 	int fd;
+	bool received; /* a peer made it: who knows what it is */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -154,28 +155,70 @@ int bs_link_epoll(void)
 	return fd;
 }
 
+/* Is it memory, as ends are? To close anything else may wait: for a socket that lingers, for a file
+ * system that somebody serves. */
+static bool fd_is_memory(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+/* Without the lock: what a peer sent that can be no end. */
+static void fd_close_foreign(int fd)
+{
+	struct linger none = { 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* of sockets; others refuse */
+	close(fd);
+}
+
+/* With the lock: those that may be ends, which no child may get. The others stay. */
+static void fds_close_memory(struct bs_packet_fds *fds)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fds->n; i++)
+		if (fd_is_memory(fds->fds[i]))
+			close(fds->fds[i]);
+		else
+			fds->fds[n++] = fds->fds[i];
+	fds->n = n;
+}
+
 ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
 {
 	struct link *l = malloc(sizeof(*l)); /* before anything is taken */
+	struct bs_packet_fds got;
 	ssize_t n;
 
 	if (!l)
 		return -ENOMEM;
+	if (fdp)
+		*fdp = -1;
 	link_lock();
-	n = bs_packet_recv(link, buf, size, fdp, MSG_DONTWAIT);
-	if (n > 0 && fdp && *fdp >= 0) {
-		*fdp = link_note_as(l, *fdp);
+	n = bs_packet_recv_all(link, buf, size, &got, MSG_DONTWAIT);
+	if (n >= 0 && got.n > (fdp && n > 0 ? 1u : 0u))
+		n = -EPROTO;
+	if (n > 0 && got.n == 1) {
+		*fdp = link_note_as(l, got.fds[0]);
 		if (*fdp < 0)
 			n = *fdp;
-	} else {
-		free(l);
+		else
+			l->received = true;
+		got.n = 0;
+		l = NULL;
 	}
+	fds_close_memory(&got);
 	pthread_mutex_unlock(&lock);
+	while (got.n > 0)
+		fd_close_foreign(got.fds[--got.n]);
+	free(l);
 	return n;
 }
 
 void bs_link_close(int fd)
 {
+	bool foreign = false;
+
 	if (fd < 0)
 		return;
 	link_lock();
@@ -184,11 +227,15 @@ void bs_link_close(int fd)
 			struct link *l = *at;
 
 			*at = l->next;
-			close(fd);
+			foreign = l->received && !fd_is_memory(fd);
+			if (!foreign)
+				close(fd);
 			free(l);
 			break;
 		}
 	pthread_mutex_unlock(&lock);
+	if (foreign)
+		fd_close_foreign(fd);
 }
 
 int bs_link_reopen(int fd, int open_flags)

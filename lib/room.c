@@ -292,6 +292,11 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline)
 
 	if (rc != 0 || (deadline != BSTREAM_DONT_WAIT && room_spin(w)))
 		return rc < 0 ? rc : 0;
+	if (rc == 0 &&
+	    w->hold.poll != NULL) { /* which may have told of a death that no word does yet */
+		reader_ask(w);
+		rc = room_news(w);
+	}
 	uint64_t began = bs_now();
 	bool slept = false;
 	for (uint64_t now = began; rc == 0; now = bs_now()) {

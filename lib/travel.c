@@ -10,6 +10,8 @@
  * gone; until then his death would be noticed no earlier than the receiver's.
  */
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -134,6 +136,27 @@ static int message_await(int socket)
 	return 0;
 }
 
+/*
+ * The socket gave nothing. -EPROTO: that was an empty message, which is taken; -ECONNRESET: the peer
+ * has closed. Of stream sockets only the latter can be. Empty messages with none behind them, of a
+ * peer that has closed, are no news either.
+ */
+static int nothing_recv(int socket)
+{
+	struct pollfd p = { .fd = socket, .events = POLLRDHUP };
+	socklen_t len = sizeof(int);
+	int type = SOCK_STREAM, left = 0;
+	char byte;
+
+	if (getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type == SOCK_STREAM)
+		return -ECONNRESET;
+	bool closed = type == SOCK_SEQPACKET && poll(&p, 1, 0) == 1 &&
+		      (p.revents & (POLLRDHUP | POLLHUP)) != 0;
+	if (closed && (ioctl(socket, FIONREAD, &left) < 0 || left == 0))
+		return -ECONNRESET;
+	return recv(socket, &byte, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN ? -errno : -EPROTO;
+}
+
 /* Receive the descriptor of an end of @kind, noted from birth: a child that another thread forks in
  * the next moment would else keep it alive. It, or a negative errno. */
 static int end_recv(int socket, char kind)
@@ -151,7 +174,7 @@ static int end_recv(int socket, char kind)
 	if (n < 0)
 		return n == -EMSGSIZE ? -EPROTO : (int)n;
 	if (n == 0)
-		return -ECONNRESET;
+		return nothing_recv(socket);
 	if (fd >= 0 && peer_kind != kind) {
 		bs_link_close(fd);
 		fd = -1;

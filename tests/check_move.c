@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* check_move.c - ends that are sent in messages: they arrive whole, or stay, or are gone; never two. */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/packet.h"
 #include "tests/guard.h"
 
 static struct bstream_writer *w;
@@ -129,6 +131,58 @@ START_TEST(what_is_no_end_of_that_kind_is_refused)
 }
 END_TEST
 
+START_TEST(an_empty_message_is_taken_and_what_is_behind_it_arrives)
+{
+	struct bstream_reader *none;
+
+	setup(types[_i * 2]); /* a stream socket has no messages */
+	GIVES(send(s[0], "", 0, 0), 0);
+	GIVES(bstream_reader_send(s[0], r), 0);
+	GIVES(bstream_reader_recv(s[1], &none), -EPROTO);
+	GIVES(bstream_reader_recv(s[1], &r), 0);
+	GIVES(bstream_write(w, "x", 1, guard_patience()), 0);
+	GIVES(guard_read(r, guard_patience()), 1);
+	teardown();
+}
+END_TEST
+
+/* A TCP connection with data that nobody takes, which lingers for longer than a test may last. */
+static int lingerer_new(int listener, int *otherp)
+{
+	static const char much[65536];
+	struct linger linger = { .l_onoff = 1, .l_linger = 3600 };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	GIVES(bind(listener, (struct sockaddr *)&a, len), 0);
+	GIVES(listen(listener, 1), 0);
+	GIVES(getsockname(listener, (struct sockaddr *)&a, &len), 0);
+	GIVES(connect(fd, (struct sockaddr *)&a, len), 0);
+	*otherp = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_ge(*otherp, 0);
+	while (send(fd, much, sizeof(much), MSG_DONTWAIT) > 0)
+		;
+	GIVES(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	return fd;
+}
+
+START_TEST(a_socket_that_lingers_holds_up_nobody)
+{
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), other, fd;
+	struct bstream_reader *none;
+
+	setup(SOCK_SEQPACKET);
+	fd = lingerer_new(listener, &other);
+	GIVES(bs_packet_send(s[0], "r", 1, fd, 0), 0);
+	close(fd);
+	GIVES(bstream_reader_recv(s[1], &none), -EPROTO);
+	close(other);
+	close(listener);
+	teardown();
+}
+END_TEST
+
 START_TEST(without_a_free_descriptor_the_message_stays)
 {
 	struct rlimit old, none;
@@ -178,6 +232,8 @@ int main(void)
 		ONCE(a_send_that_fails_leaves_the_end_as_it_was),
 		ONCE(a_reserved_writer_is_not_sent),
 		ONCE(what_is_no_end_of_that_kind_is_refused),
+		N_WAYS(an_empty_message_is_taken_and_what_is_behind_it_arrives, 2),
+		ONCE(a_socket_that_lingers_holds_up_nobody),
 		ONCE(without_a_free_descriptor_the_message_stays),
 		ONCE(an_end_in_a_message_that_nobody_takes_goes_with_the_socket),
 	};
