@@ -426,16 +426,18 @@ static int ask_broker(struct bs_reply_broker *reply, bool may_start)
 
 int bstream_broker_stat(struct bstream_broker_stat *stat)
 {
+	struct bstream_broker_stat now;
 	struct bs_reply_broker reply;
 	int r;
 
-	if (!stat || stat->size != sizeof(*stat))
+	/* Members were added at the end: a program that does not know them yet is given the others. */
+	if (!stat || stat->size < offsetof(struct bstream_broker_stat, mailboxes))
 		return -EINVAL;
 	r = ask_broker(&reply, false);
 	if (r < 0)
 		return r;
-	*stat = (struct bstream_broker_stat){
-		.size = sizeof(*stat),
+	now = (struct bstream_broker_stat){
+		.size = stat->size,
 		.pid = reply.pid,
 		.uid = reply.uid,
 		.wire_version = reply.wire_version,
@@ -450,8 +452,9 @@ int bstream_broker_stat(struct bstream_broker_stat *stat)
 		.uptime_ns = reply.uptime_ns,
 	};
 	for (unsigned i = 0; i < BSTREAM_QUOTAS; i++)
-		stat->quotas[i] =
+		now.quotas[i] =
 			(struct bstream_quota){ reply.quotas[i].used, reply.quotas[i].limit };
+	memcpy(stat, &now, stat->size < sizeof(now) ? stat->size : sizeof(now));
 	return 0;
 }
 
