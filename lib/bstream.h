@@ -567,7 +567,8 @@ BSTREAM_API int bstream_mailbox_recv(struct bstream_mailbox *mailbox,
  * bstream_mailbox_pollfd - a descriptor that is readable (POLLIN) while a message is there, that is,
  * whenever bstream_mailbox_recv would not say -EAGAIN. It is also readable when the broker has gone,
  * and when a message will be passed over: recv then says -EAGAIN, and it is exact again. While the
- * mailbox could not be opened anew (see there) it is not readable. It stays the same until close.
+ * mailbox could not be opened anew (see there) it becomes readable after each failed try, in 100 ms at
+ * first and in 1 s in the end: the next recv tries again. It stays the same until close.
  *
  * Blocks: no, or for the broker's answer where it has to be opened anew.
  * Returns: the descriptor, the library's, not to be closed or read; -EMFILE, -ENOMEM; -ESTALE.

@@ -144,6 +144,14 @@ int bs_link_timer(void)
 	return fd;
 }
 
+void bs_link_timer_set(int timer, uint64_t in_ns)
+{
+	struct itimerspec its = { .it_value = { .tv_sec = (time_t)(in_ns / 1000000000u),
+						.tv_nsec = (long)(in_ns % 1000000000u) } };
+
+	timerfd_settime(timer, 0, &its, NULL);
+}
+
 int bs_link_epoll(void)
 {
 	int fd;

@@ -8,7 +8,10 @@
  * connection in it, which can be exchanged when a broker has gone. A reply that says there are more has
  * a bell behind it, for which we wait, so that there is no moment in between in which nothing is there.
  *
- * When the broker hangs up the name is registered anew, by whoever calls next. In a forked child the
+ * When the broker hangs up the name is registered anew, by whoever calls next. Where that fails there is
+ * no connection that could report anything, and a timer in the epoll does: it is set exactly while
+ * there is an epoll and no connection, goes off later after each failure, and stays gone off until
+ * somebody tries again. In a forked child the
  * descriptors are closed by link.c, and the handle is stale.
  */
 #include <stdio.h>
@@ -21,8 +24,10 @@
 #include "lib/handle.h"
 #include "lib/link.h"
 
-#define NAP_NS	    1000000
-#define PASSED_FREE 64 /* messages, or brokers: more than a mailbox holds */
+#define NAP_NS	     1000000
+#define RETRY_MIN_NS BS_MS(100)
+#define RETRY_MAX_NS BS_MS(1000)
+#define PASSED_FREE  64 /* messages, or brokers: more than a mailbox holds */
 
 enum { GONE = BS_BROKER_GONE, LATE, PASSED_OVER }; /* outcomes: look again */
 
@@ -30,6 +35,8 @@ struct bstream_mailbox {
 	uint64_t fork_stamp;
 	int link; /* the connection; -1: lost, and not opened anew yet */
 	int epoll; /* what pollfd gave; -1: it was never asked for */
+	int timer; /* in it; -1 like it */
+	uint64_t retry_ns; /* after the next failure the timer goes off so much later */
 	bool asked; /* a reply to NEXT is to come */
 	bool held; /* it came, and is in @packet; but its end could not be attached for now */
 	int fd; /* held: that end, noted, or -1 */
@@ -51,11 +58,17 @@ static uint64_t round_end(void)
 
 /* ---- the connection ------------------------------------------------------------------------- */
 
-static int poll_add(const struct bstream_mailbox *m)
+static int poll_add(const struct bstream_mailbox *m, int fd)
 {
 	struct epoll_event e = { .events = EPOLLIN };
 
-	return epoll_ctl(m->epoll, EPOLL_CTL_ADD, m->link, &e) < 0 ? -errno : 0;
+	return epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+static void retry_in(const struct bstream_mailbox *m, uint64_t in_ns)
+{
+	if (m->timer >= 0)
+		bs_link_timer_set(m->timer, in_ns);
 }
 
 static void mailbox_lose(struct bstream_mailbox *m)
@@ -65,6 +78,7 @@ static void mailbox_lose(struct bstream_mailbox *m)
 	bs_link_close(m->link);
 	m->link = -1;
 	m->asked = false;
+	retry_in(m, RETRY_MIN_NS);
 }
 
 /* Register the name, where that is to be done. */
@@ -73,8 +87,15 @@ static int mailbox_stand(struct bstream_mailbox *m)
 	if (m->link >= 0)
 		return 0;
 	int rc = bs_broker_ask(BS_REQ_MAILBOX_OPEN, m->name, 0, 0, NULL, &m->link);
-	if (rc == 0 && m->epoll >= 0 && (rc = poll_add(m)) < 0)
+	if (rc == 0 && m->epoll >= 0 && (rc = poll_add(m, m->link)) < 0)
 		mailbox_lose(m);
+	retry_in(m, rc == 0 ? 0 : m->retry_ns);
+	if (rc == 0)
+		m->retry_ns = RETRY_MIN_NS;
+	else if (m->retry_ns < RETRY_MAX_NS / 2)
+		m->retry_ns *= 2;
+	else
+		m->retry_ns = RETRY_MAX_NS;
 	return rc;
 }
 
@@ -213,7 +234,8 @@ int bstream_mailbox_open(const char *name, struct bstream_mailbox **mp)
 	struct bstream_mailbox *m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return -ENOMEM;
-	m->link = m->epoll = m->fd = -1;
+	m->link = m->epoll = m->timer = m->fd = -1;
+	m->retry_ns = RETRY_MIN_NS;
 	snprintf(m->name, sizeof(m->name), "%s", name);
 	m->fork_stamp = bs_fork_stamp();
 	int rc = m->fork_stamp != 0 ? mailbox_stand(m) : -ENOMEM;
@@ -225,6 +247,23 @@ int bstream_mailbox_open(const char *name, struct bstream_mailbox **mp)
 	return 0;
 }
 
+static void poll_close(struct bstream_mailbox *m)
+{
+	bs_link_close(m->epoll);
+	bs_link_close(m->timer);
+	m->epoll = m->timer = -1;
+}
+
+static int poll_open(struct bstream_mailbox *m)
+{
+	if ((m->epoll = bs_link_epoll()) < 0)
+		return m->epoll;
+	if ((m->timer = bs_link_timer()) < 0)
+		return m->timer;
+	int rc = poll_add(m, m->timer);
+	return rc < 0 ? rc : poll_add(m, m->link);
+}
+
 int bstream_mailbox_pollfd(struct bstream_mailbox *m)
 {
 	if (bs_fork_stale(m->fork_stamp))
@@ -234,13 +273,9 @@ int bstream_mailbox_pollfd(struct bstream_mailbox *m)
 	int rc = mailbox_stand(m);
 	if (rc < 0)
 		return rc;
-	m->epoll = bs_link_epoll();
-	if (m->epoll < 0)
-		return m->epoll;
-	rc = poll_add(m);
+	rc = poll_open(m);
 	if (rc < 0) {
-		bs_link_close(m->epoll);
-		m->epoll = -1;
+		poll_close(m);
 		return rc;
 	}
 	return m->epoll;
@@ -284,7 +319,7 @@ void bstream_mailbox_close(struct bstream_mailbox *m)
 		if (m->link >= 0)
 			name_drop(m);
 		mailbox_lose(m);
-		bs_link_close(m->epoll);
+		poll_close(m);
 	}
 	free(m);
 }

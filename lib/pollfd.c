@@ -32,7 +32,6 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "lib/handle.h"
@@ -58,10 +57,7 @@ struct bs_poll {
 
 static void timer_set(struct bs_poll *p, uint64_t in_ns)
 {
-	struct itimerspec its = { .it_value = { .tv_sec = (time_t)(in_ns / 1000000000u),
-						.tv_nsec = (long)(in_ns % 1000000000u) } };
-
-	timerfd_settime(p->timer, 0, &its, NULL);
+	bs_link_timer_set(p->timer, in_ns);
 	p->set = in_ns != 0;
 }
 

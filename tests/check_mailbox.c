@@ -872,13 +872,39 @@ START_TEST(a_name_that_another_has_by_then_is_said_to_be_taken)
 	GIVES(bstream_mailbox_open("m", &other), 0);
 	GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT), -EADDRINUSE);
 	GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_FOREVER), -EADDRINUSE);
-	MUST(!is_readable(fd));
 	GIVES(bstream_mailbox_pollfd(m), fd);
 	bstream_mailbox_close(other);
+	UNTIL(is_readable(fd));
 	GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT), -EAGAIN);
 	GIVES(say_note("x", BSTREAM_DONT_WAIT), 0);
 	MUST(is_readable(fd));
 	hear_note("x");
+	box_close();
+}
+END_TEST
+
+START_TEST(the_poll_fd_says_when_to_look_for_a_broker_again)
+{
+	int fd;
+
+	GIVES(bstream_mailbox_open("m", &m), 0);
+	fd = bstream_mailbox_pollfd(m);
+	GIVES(bstream_broker_use(NULL, BSTREAM_NO_START), 0);
+	raw_broker_kill();
+	for (int i = 0; i < 4; i++) {
+		UNTIL(is_readable(fd));
+		GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT), -ECONNREFUSED);
+	}
+	GIVES(bstream_broker_use(NULL, 0), 0);
+	GIVES(bstream_broker_start(), 0);
+	UNTIL(is_readable(fd));
+	MUST(is_readable(fd)); /* until somebody tries */
+	GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT), -EAGAIN);
+	MUST(!is_readable(fd));
+	GIVES(say_note("x", BSTREAM_DONT_WAIT), 0);
+	MUST(is_readable(fd));
+	hear_note("x");
+	MUST(!is_readable(fd));
 	box_close();
 }
 END_TEST
@@ -1004,6 +1030,7 @@ int main(void)
 		N_WAYS(what_was_queued_in_a_dead_broker_is_told_to_its_writers, 2),
 		N_WAYS(who_waits_for_room_asks_the_next_broker, 2),
 		ONCE(a_name_that_another_has_by_then_is_said_to_be_taken),
+		ONCE(the_poll_fd_says_when_to_look_for_a_broker_again),
 		ONCE(closing_after_the_broker_went_starts_none),
 		ONCE(a_broker_with_a_mailbox_does_not_leave),
 		ONCE(a_forked_child_has_no_mailbox),
