@@ -110,12 +110,14 @@ three_streams_end() {
 
 @test "the rate is that of now" {
 	start_command bash -c 'yes | exec "$BSTREAMCTL" -q write a --rate 4M'
+	writer=$pid
 	start read a >/dev/null
 	reader=$pid
 	ctl wait a --for=writer
 	until_eval '[[ $(ctl top -b -n 1 -d 0.1 | tail -n 1) =~ ^a\ +flowing\ .*\ [0-9.]+\ [KM]iB/s\  ]]'
 	kill "$reader"
 	finish "$reader" 143
+	finish "$writer" 10
 }
 
 @test "--json prints an object for each stream and look" {
