@@ -78,10 +78,12 @@ everywhere() {
 	as consumer read a >out
 	reader=$pid
 	start_command bash -c 'yes | exec "$BSTREAMCTL" -q write a'
+	writer=$pid
 	# The fifo takes 64 KiB, then the reader waits there; writers count after a second.
 	everywhere a "1\\ writer\\ blocked\\ [0-9]+\\ s:\\ full,\\ reader\\ consumer\\[$reader\\]\\ does\\ not\\ read"
 	kill -KILL "$reader"
 	finish "$reader" 137
+	finish "$writer" 10
 	exec 8>&-
 }
 
