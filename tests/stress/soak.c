@@ -69,7 +69,8 @@ static uint64_t draw(uint64_t n)
 	return (lot >> 33) % n;
 }
 
-static _Noreturn void fail(unsigned line, const char *format, ...)
+static _Noreturn __attribute__((format(printf, 2, 3))) void fail(unsigned line, const char *format,
+								 ...)
 {
 	char text[300];
 	va_list args;
