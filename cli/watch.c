@@ -79,7 +79,8 @@ static int names_apply(const struct names *names)
 	size_t n_known = 0, n_new = 0;
 	int r = 0;
 
-	qsort(watch->rows, watch->n_rows, sizeof(*watch->rows), compare_names);
+	if (watch->n_rows > 0)
+		qsort(watch->rows, watch->n_rows, sizeof(*watch->rows), compare_names);
 	for (size_t i = 0; i < names->n; i++) {
 		struct watch_row *row = row_find(watch, &names->stats[i]);
 
