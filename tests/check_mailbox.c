@@ -554,6 +554,7 @@ static void *writer_blocks(void *writer)
 START_TEST(close_tells_the_writers_of_what_it_had_not_received)
 {
 	pthread_t thread;
+	struct bstream_writer *x;
 	int copy = end_with_a_copy();
 
 	GIVES(bstream_mailbox_open("m", &m), 0);
@@ -561,14 +562,16 @@ START_TEST(close_tells_the_writers_of_what_it_had_not_received)
 	GIVES(bstream_send("m", "", 0, r, BSTREAM_DONT_WAIT), 0);
 	if (_i > 0) /* the bell is out of the socket */
 		hear_note("first");
+	GIVES(bstream_writer_clone(w, &x), 0);
 	fill_up(w);
 	MUST(pthread_create(&thread, NULL, writer_blocks, w) == 0);
 	box_close();
-	GIVES(bstream_write(w, "x", 1, BSTREAM_DONT_WAIT),
+	GIVES(bstream_write(x, "x", 1, BSTREAM_DONT_WAIT),
 	      -EPIPE); /* at once, and its reader is gone */
 	pthread_join(thread, NULL);
 	close(copy);
 	bstream_writer_close(w);
+	bstream_writer_close(x);
 }
 END_TEST
 

@@ -32,7 +32,7 @@ static void close_all(void)
 /* ---- the kernel's limits, on demand --------------------------------------------------------- */
 
 static int no_instance, no_watch; /* an errno, or 0 */
-static void (*on_watch)(void); /* what happens just before a watch is added; once */
+static _Thread_local void (*on_watch)(void); /* just before this thread adds a watch; once */
 
 int __real_inotify_init1(int flags);
 int __wrap_inotify_init1(int flags);
