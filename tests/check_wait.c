@@ -213,10 +213,10 @@ START_TEST(many_wait_for_different_things)
 	create("n", 0);
 	GIVES(bstream_open_writer("n", BSTREAM_DONT_WAIT, &w), 0);
 	SAY(w, "a");
+	waiter_start(&p[2], BSTREAM_WAIT_END);
+	UNTIL(WATCHED(w->g)); /* he has found the name, which goes before he is told */
 	waiter_start(&p[0], BSTREAM_WAIT_READER);
 	waiter_start(&p[1], BSTREAM_WAIT_EMPTY);
-	waiter_start(&p[2], BSTREAM_WAIT_END);
-	UNTIL(WATCHED(w->g));
 	GIVES(bstream_open_reader("n", BSTREAM_DONT_WAIT, &r), 0);
 	waiter_join(&p[0], 0);
 	HEAR(r, "a");
