@@ -424,6 +424,16 @@ static int ask_broker(struct bs_reply_broker *reply, bool may_start)
 	return r;
 }
 
+int bs_broker_uptime(uint64_t *uptime_nsp)
+{
+	struct bs_reply_broker reply;
+	int r = ask_broker(&reply, false);
+
+	if (r == 0)
+		*uptime_nsp = reply.uptime_ns;
+	return r;
+}
+
 int bstream_broker_stat(struct bstream_broker_stat *stat)
 {
 	struct bstream_broker_stat now;

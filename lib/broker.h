@@ -69,6 +69,9 @@ int bs_broker_hear(int conn, uint16_t type, struct bs_reply *reply, size_t *lenp
 
 /* ---- figures ---- */
 
+/* How long the broker has been there. Starts none. */
+int bs_broker_uptime(uint64_t *uptime_nsp);
+
 /* One stream's figures. 0, -ENOENT. Its strings are terminated, its numbers are as they came. */
 int bs_broker_look(const char *name, struct bs_wire_stat *stat);
 

@@ -590,7 +590,8 @@ BSTREAM_API void bstream_mailbox_close(struct bstream_mailbox *mailbox);
  *
  * @note: borrowed, @len bytes; may be NULL if @len is 0.
  * @reader: NULL, or a handle that is consumed on success, and stays whole on failure.
- * Blocks: while the mailbox is full, at most to @deadline.
+ * Blocks: while the mailbox is full, and while nobody is there but the broker is not a second old, so
+ *         that the owner may not have found it yet; at most to @deadline.
  * Returns: 0 the message is queued; -ENOENT nobody is there, or he left meanwhile; -EAGAIN full and
  *          BSTREAM_DONT_WAIT, or too many descriptors are in flight; -ETIMEDOUT still full; -EMSGSIZE
  *          @len exceeds BSTREAM_NOTE_MAX; -EINVAL; -EDQUOT too many wait already; -ESTALE the handle

@@ -9,6 +9,9 @@
  * A message is queued when the broker has said so, and not before. So one that gave no answer and is
  * no more has not delivered it, and the next one is asked; and at the deadline the broker is asked for
  * an answer, which then says what became of it.
+ *
+ * A broker that has only just come may not know a mailbox that lives. Who waits gives its owner the
+ * time to register anew; with a broker that is older, "nobody is there" is told at once.
  */
 #include <string.h>
 #include <stdio.h>
@@ -77,11 +80,28 @@ static int send_once(const struct sending *s)
 	return rc;
 }
 
-/* After a broker went away in the middle its successor does not know the mailbox until its owner has
- * been there. */
-static int owner_await(const struct sending *s)
+/* How long the owner of the mailbox may still take: if an earlier broker went away in the middle of
+ * this call, or, as far as the broker's age tells, may have gone just before it. */
+static uint64_t grace_left(const struct sending *s, bool again)
 {
-	uint64_t until = bs_now() + GRACE_NS;
+	uint64_t peer_uptime;
+
+	if (again)
+		return GRACE_NS;
+	if (!s->waits || bs_now() >= s->deadline || bs_broker_uptime(&peer_uptime) < 0)
+		return 0;
+	return peer_uptime < GRACE_NS ? GRACE_NS - peer_uptime : 0;
+}
+
+/* A new broker does not know the mailbox until its owner has been there. 0: he has; -ENOENT; or an
+ * error. */
+static int owner_await(const struct sending *s, bool again)
+{
+	uint64_t grace = grace_left(s, again);
+
+	if (grace == 0)
+		return -ENOENT;
+	uint64_t until = bs_now() + grace;
 	int rc = bs_broker_ask(BS_REQ_MAILBOX_EXISTS, s->request->to.name, BS_WANT_WAIT,
 			       until < s->deadline ? until : s->deadline, NULL, NULL);
 
@@ -98,7 +118,7 @@ static int send_run(const struct sending *s)
 		uint64_t asked = bs_now();
 		int rc = send_once(s);
 
-		if (rc == -ENOENT && again && (rc = owner_await(s)) == 0)
+		if (rc == -ENOENT && (rc = owner_await(s, again)) == 0)
 			rc = GONE;
 		if (rc == GONE) {
 			again = true;
