@@ -14,6 +14,7 @@ struct client {
 	uid_t uid; /* whom the kernel says it is */
 	pid_t pid;
 	gid_t gid;
+	uint16_t wire; /* the version that it speaks; 0: one that we do not, or it has not said */
 	gid_t *groups; /* the others; rights.c */
 	int n_groups; /* -1: not asked for yet */
 	bool parked; /* until the name in @question exists, or there is room for @letter */

@@ -5,6 +5,7 @@
  * Nothing of a packet is believed before packet_check() and question_check() have passed it; what
  * the handlers see is a private copy. A packet that is no request of this wire costs its sender the
  * connection. A request that names what is not there, or may not be had, is answered with an errno.
+ * Who speaks the wire before ours is served, and answered in it; nobody else needs to know.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -94,9 +95,11 @@ static int packet_check(const struct request_packet *p, struct bs_wire_head *hea
 	memcpy(head, p->peer_bytes, sizeof(*head));
 	if (head->magic != BS_WIRE_MAGIC)
 		return -1;
-	if (head->version != BS_WIRE_VERSION || head->layout != BS_LAYOUT_VERSION)
+	if (head->version < BS_WIRE_OLDEST || head->version > BS_WIRE_VERSION ||
+	    head->layout != BS_LAYOUT_VERSION)
 		return EPROTONOSUPPORT;
-	if (head->type >= BS_REQ_COUNT || !rows[head->type].serve)
+	if (head->type >= BS_REQ_COUNT || !rows[head->type].serve ||
+	    (head->version == 1 && head->type > BS_WIRE_1_LAST))
 		return EPROTO;
 	if (head->size != p->len || !packet_fits(p, &rows[head->type]))
 		return EPROTO;
@@ -167,13 +170,28 @@ static struct stream *request_find(struct broker *b, const char *name)
 	return s;
 }
 
+/* Make of the reply in @packet what wire 1 called one. Its length. */
+static size_t reply_to_wire_1(void *packet, uint16_t type, size_t len)
+{
+	struct bs_reply *reply = packet;
+
+	if (reply->result != 0)
+		return sizeof(*reply);
+	if (type != BS_REQ_BROKER)
+		return len;
+	((struct bs_reply_broker *)packet)->n_mailboxes = 0;
+	return BS_WIRE_1_BROKER;
+}
+
 bool request_send(struct broker *b, struct client *c, uint16_t type, size_t len, int fd)
 {
 	struct bs_wire_head *head = (struct bs_wire_head *)b->packet;
 
+	if (c->wire == 1)
+		len = reply_to_wire_1(b->packet, type, len);
 	*head = (struct bs_wire_head){
 		.magic = BS_WIRE_MAGIC,
-		.version = BS_WIRE_VERSION,
+		.version = c->wire ? c->wire : BS_WIRE_VERSION,
 		.type = type,
 		.size = (uint32_t)len,
 		.layout = BS_LAYOUT_VERSION,
@@ -309,6 +327,7 @@ int request_serve(struct broker *b, struct client *c, const struct request_packe
 	int r = packet_check(p, &peer_head);
 
 	b->refusal.why = 0;
+	c->wire = r == 0 || r == EPROTO ? peer_head.version : 0;
 	if (r == 0 && !request_in_turn(c, peer_head.type))
 		r = EPROTO;
 	if (r == 0)

@@ -31,6 +31,7 @@
 
 #define BS_WIRE_MAGIC	 0x72747362u /* "bstr" */
 #define BS_WIRE_VERSION	 2u
+#define BS_WIRE_OLDEST	 1u /* the oldest version that a broker serves */
 #define BS_WIRE_NAME	 204u /* BSTREAM_NAME_MAX, the NUL, and up to a multiple of 4 */
 #define BS_WIRE_PACKET	 65536u /* bytes in the largest packet */
 #define BS_WIRE_PER_LIST 128u /* streams in one LIST reply, at most */
@@ -175,6 +176,15 @@ struct bs_reply_broker {
 	struct bs_wire_quota quotas[BS_WIRE_QUOTAS];
 };
 
+/*
+ * Version 1 knew neither mailboxes nor refusals nor quotas: its requests end with RESTORE, a result
+ * other than 0 is a bare bs_reply, and the last word of its bs_reply_broker is zero.
+ */
+#define BS_WIRE_1_LAST	 12u
+#define BS_WIRE_1_BROKER 72u
+
+static_assert(BS_WIRE_1_LAST == BS_REQ_RESTORE, "wire 1");
+static_assert(BS_WIRE_1_BROKER == offsetof(struct bs_reply_broker, max_mailboxes), "wire 1");
 static_assert(sizeof(struct bs_wire_head) == 16, "wire");
 static_assert(sizeof(struct bs_req_name) == 224, "wire");
 static_assert(sizeof(struct bs_req_create) == 220, "wire");

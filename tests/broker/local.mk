@@ -10,7 +10,8 @@ broker_tests = \
 	tests/broker/check_rights \
 	tests/broker/check_sealed \
 	tests/broker/check_start \
-	tests/broker/check_strangers
+	tests/broker/check_strangers \
+	tests/broker/check_versions
 
 if HAVE_CHECK
 check_PROGRAMS += $(broker_tests)
@@ -59,3 +60,7 @@ tests_broker_check_strangers_SOURCES = tests/broker/check_strangers.c $(broker_r
 tests_broker_check_strangers_CFLAGS = $(guard_cflags)
 tests_broker_check_strangers_LDFLAGS = $(guard_ldflags)
 tests_broker_check_strangers_LDADD = $(guard_libs)
+tests_broker_check_versions_SOURCES = tests/broker/check_versions.c $(broker_raw)
+tests_broker_check_versions_CFLAGS = $(guard_cflags)
+tests_broker_check_versions_LDFLAGS = $(guard_ldflags)
+tests_broker_check_versions_LDADD = $(guard_libs)
