@@ -110,11 +110,11 @@ static int writer_play(struct trial *trial, unsigned k, void *chunk)
 	if (r < 0)
 		return r;
 	party_begin(meeting);
-	while (r == 0 && !atomic_load_explicit(&meeting->stop, memory_order_relaxed)) {
+	do { /* one at least: on a busy machine the time may be over before a writer has the CPU */
 		chunk_mark(chunk, lane->size, base + sent);
 		r = lane->ops->write(lane, chunk);
 		sent += r == 0;
-	}
+	} while (r == 0 && !atomic_load_explicit(&meeting->stop, memory_order_relaxed));
 	atomic_fetch_add(&meeting->sent, sent);
 	if (r == 0)
 		lane->ops->leave(lane);
@@ -180,7 +180,7 @@ static ssize_t trips_make(struct trial *trial, void *chunk, uint32_t *samples)
 	uint64_t began = units_now(), sent_at = began, now;
 	size_t n = 0;
 
-	while (n < SAMPLES_MAX && sent_at - began < (uint64_t)trial->plan->ns) {
+	do {
 		int r;
 
 		chunk_mark(chunk, there->size, n);
@@ -194,7 +194,7 @@ static ssize_t trips_make(struct trial *trial, void *chunk, uint32_t *samples)
 		now = units_now();
 		samples[n++] = now - sent_at < UINT32_MAX ? (uint32_t)(now - sent_at) : UINT32_MAX;
 		sent_at = now;
-	}
+	} while (n < SAMPLES_MAX && sent_at - began < (uint64_t)trial->plan->ns);
 	trial->meeting->figures.ns = sent_at - began;
 	return (ssize_t)n;
 }
@@ -375,7 +375,7 @@ static int trial_fail(const struct trial *trial, int err)
 	case ENODATA:
 		say_failure("bench",
 			    "%s: %" PRIu64 " chunks were written and %" PRIu64
-			    " came, so there are no figures (give it more --seconds)",
+			    " came, so there are no figures",
 			    name, atomic_load(&trial->meeting->sent),
 			    trial->meeting->figures.chunks);
 		return CODE_FAILURE;
