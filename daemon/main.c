@@ -313,6 +313,7 @@ static int detach(int listen_fd, int *readyp)
 		return -errno;
 	if (pid > 0) {
 		close(ends[1]);
+		close(listen_fd); /* else who comes after the second's death would queue for nobody */
 		await_ready(ends[0]);
 	}
 	close(ends[0]);

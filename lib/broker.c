@@ -179,7 +179,8 @@ static int exchange_once(struct exchange *x, uint64_t until)
 	return r;
 }
 
-/* Ask until a broker has answered. */
+/* Ask until a broker has answered. A request that is each broker's death ends the GONE_MAX of it, and
+ * not those of everybody else. */
 static int exchange_run(struct exchange *x)
 {
 	uint64_t until = bs_now() + ROUND_NS;
@@ -198,8 +199,10 @@ static int exchange_run(struct exchange *x)
 			n_gone = 0; /* it had a life before */
 		if (x->reply_until) /* it had been waiting: the next has a round trip's time, too */
 			until = bs_now() + ROUND_NS;
-		if (r == GONE && (++n_gone > GONE_MAX || bs_now() >= until))
+		if (r == GONE && ++n_gone > GONE_MAX)
 			return -ECONNREFUSED;
+		if (r == GONE && bs_now() >= until)
+			return -ETIMEDOUT;
 		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 	}
 }

@@ -183,7 +183,7 @@ BSTREAM_API int bstream_pair(const struct bstream_options *options, struct bstre
  * '/' or '.'; anything else is -EINVAL.
  *
  * Errors that any of these may give beside its own: -ECONNREFUSED no broker, and none could be
- * started; -EACCES not permitted; -EDQUOT over quota; -ENOSPC, -ENOMEM, -EMFILE; -EPROTO corrupt;
+ * started, or more than 20 died one soon after the other while they were asked; -EACCES not permitted; -EDQUOT over quota; -ENOSPC, -ENOMEM, -EMFILE; -EPROTO corrupt;
  * -EPROTONOSUPPORT other wire or layout version; -ETIMEDOUT the broker did not answer in 5 s.
  *
  * A name lives until it is removed, or until its stream is over (broken, or ended and read out)

@@ -26,6 +26,7 @@
 #define GONE	     BS_BROKER_GONE
 #define GONE_MAX     20 /* brokers that go away in the middle, one soon after the other */
 #define GONE_SOON_NS BS_MS(1000)
+#define LEFT_MAX     20 /* owners that are there when asked for, and have left when sent to */
 #define GRACE_NS     BS_MS(1000) /* for the owner of the mailbox to find the next broker, too */
 #define NAP_NS	     1000000
 
@@ -112,19 +113,22 @@ static int owner_await(const struct sending *s, bool again)
 static int send_run(const struct sending *s)
 {
 	bool again = false;
-	int n_gone = 0;
+	int n_gone = 0, n_left = 0;
 
 	for (;;) {
 		uint64_t asked = bs_now();
 		int rc = send_once(s);
 
-		if (rc == -ENOENT && (rc = owner_await(s, again)) == 0)
-			rc = GONE;
 		if (rc == GONE) {
 			again = true;
 			n_gone = bs_now() - asked > GONE_SOON_NS ? 1 : n_gone + 1;
 			if (n_gone > GONE_MAX)
 				return -ECONNREFUSED;
+		} else if (rc == -ENOENT) {
+			rc = n_left++ < LEFT_MAX ? owner_await(s, again) : rc;
+			if (rc != 0)
+				return rc;
+			again = true; /* he is there: if not when we are, he is between two lives */
 		} else if (rc != -EAGAIN || !s->waits || bs_now() >= s->deadline) {
 			return rc; /* else too many descriptors are in flight */
 		}

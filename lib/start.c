@@ -251,16 +251,19 @@ static int start_error(int r)
 /* With the directory locked: a listening socket at @path, with a broker behind it. */
 static int start_launch(const char *path, uint64_t until)
 {
-	autolink int listener = bs_link_socket();
+	int r, listener = bs_link_socket();
 	pid_t pid;
-	int r;
 
 	if (listener < 0)
 		return listener;
 	r = bs_meeting_listen(listener, path, 0600);
-	if (r < 0)
+	if (r < 0) {
+		bs_link_close(listener);
 		return start_error(r);
+	}
 	r = start_spawn(&pid, listener, path);
+	/* The broker's alone from here on: if it dies young, nobody is to queue for it. */
+	bs_link_close(listener);
 	if (r == 0)
 		r = start_reap(pid, until);
 	if (r == 0)

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/meeting.h"
 #include "tests/broker/raw.h"
 
 #define TWENTY 20
@@ -289,6 +291,49 @@ START_TEST(a_dead_brokers_socket_is_replaced)
 }
 END_TEST
 
+struct morgue { /* a socket behind which each broker dies as soon as it is asked */
+	int listener;
+	_Atomic int n_asked;
+};
+
+static void *be_dying_brokers(void *arg)
+{
+	struct morgue *m = arg;
+	int conn;
+
+	while ((conn = accept(m->listener, NULL, NULL)) >= 0) {
+		m->n_asked++;
+		close(conn);
+	}
+	return NULL;
+}
+
+/* Neither sooner nor at the deadline: a request that kills brokers is to end. */
+START_TEST(a_call_gives_up_when_more_than_twenty_brokers_went_away_under_it)
+{
+	struct morgue m = { .listener = -1 };
+	struct bstream_writer *w;
+	pthread_t thread;
+
+	GIVES(bstream_broker_start(), 0);
+	raw_broker_kill();
+	m.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	MUST(m.listener >= 0);
+	GIVES(bs_meeting_listen(m.listener, raw_socket_path(), 0600), 0);
+	MUST(pthread_create(&thread, NULL, be_dying_brokers, &m) == 0);
+	GIVES(bstream_create("s", NULL), -ECONNREFUSED);
+	GIVES(m.n_asked, TWENTY + 1);
+	GIVES(bstream_open_writer("s", guard_patience(), &w), -ECONNREFUSED);
+	GIVES(m.n_asked, 2 * (TWENTY + 1));
+	GIVES(bstream_send("m", "", 0, NULL, guard_patience()), -ECONNREFUSED);
+	GIVES(m.n_asked, 3 * (TWENTY + 1));
+	MUST(shutdown(m.listener, SHUT_RDWR) == 0);
+	MUST(pthread_join(thread, NULL) == 0);
+	close(m.listener);
+	unlink(raw_socket_path());
+}
+END_TEST
+
 static void *wait_for_name(void *arg)
 {
 	(void)arg;
@@ -345,6 +390,7 @@ int main(void)
 		ONCE(a_second_broker_by_hand_is_refused),
 		ONCE(a_broker_that_nobody_can_find_any_more_leaves),
 		ONCE(a_dead_brokers_socket_is_replaced),
+		ONCE(a_call_gives_up_when_more_than_twenty_brokers_went_away_under_it),
 		ONCE(a_forked_child_keeps_no_connection_and_can_make_its_own),
 	};
 

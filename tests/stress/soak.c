@@ -12,8 +12,9 @@
  * After each game a lane has the descriptors it had before. At the end there is no stream, no mailbox,
  * no segment and no process left, and the lanes are no larger than they were after their first games.
  *
- * BSTREAM_SOAK_S=n: n seconds; BSTREAM_KILLS=n: and no less than n kills; BSTREAM_SEED=n. By default
- * 4 s; with BSTREAM_LONG an hour and 100,000 kills.
+ * BSTREAM_SOAK_S=n: n seconds; BSTREAM_KILLS=n: and no less than n kills; BSTREAM_BROKERS=n: n of
+ * 97 + n disturbances kill the broker; BSTREAM_SEED=n. By default 4 s, and 3; with
+ * BSTREAM_LONG an hour and 100,000 kills.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -34,10 +35,13 @@
 
 #include "lib/bstream.h"
 
-#define N_LANES	    3
-#define N_SEATS	    4 /* writers at once */
-#define N_IDS	    48 /* writers in one game */
-#define PATIENCE_MS 60000
+#define N_LANES		3
+#define N_SEATS		4 /* writers at once */
+#define N_IDS		48 /* writers in one game */
+#define PATIENCE_MS	60000
+/* A call gives up when the 21st broker has gone under it. One that dies may be met twice: by who is
+ * served, and again by who comes into the queue that the kernel closes a moment later. */
+#define REFUSING_DEATHS 11
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
 #define GROWTH_KIB \
 	1048576 /* a sanitizer keeps what was freed, and clang does not say that it is there */
@@ -55,13 +59,14 @@ struct game { /* shared by a lane's processes */
 };
 
 struct soak { /* shared by all */
-	_Atomic uint64_t kills, broker_kills, games, chunks, letters;
+	_Atomic uint64_t kills, broker_kills, refusals, games, chunks, letters;
+	_Atomic int last_broker;
 	_Atomic bool over;
 	struct game game[N_LANES];
 };
 
 static struct soak *soak;
-static uint64_t lot;
+static uint64_t lot, brokers = 3;
 
 static uint64_t draw(uint64_t n)
 {
@@ -97,6 +102,26 @@ static uint64_t now_s(void)
 {
 	return bstream_after_ms(0) / 1000000000u;
 }
+
+/* A call may be made again: the broker had no time, or, since @deaths of them, too many died under it. */
+static bool is_excused(int rc, uint64_t deaths)
+{
+	if (rc != -ECONNREFUSED || soak->broker_kills - deaths < REFUSING_DEATHS)
+		return rc == -ETIMEDOUT;
+	soak->refusals++;
+	return true;
+}
+
+/* Make the call until it gives what has no such excuse. */
+#define ASK(rc, call)                                \
+	do {                                         \
+		uint64_t deaths;                     \
+                                                     \
+		do {                                 \
+			deaths = soak->broker_kills; \
+			(rc) = (call);               \
+		} while (is_excused((rc), deaths));  \
+	} while (0)
 
 static pid_t start(void)
 {
@@ -234,9 +259,7 @@ static _Noreturn void writer_run(struct game *g, uint64_t id)
 	struct bstream_writer *w;
 	int rc;
 
-	do
-		rc = bstream_open_writer(g->name, BSTREAM_DONT_WAIT, &w);
-	while (rc == -ETIMEDOUT); /* a broker's start has five seconds */
+	ASK(rc, bstream_open_writer(g->name, BSTREAM_DONT_WAIT, &w));
 	if (rc < 0)
 		writer_end(g, rc);
 	for (uint64_t n = 0; !g->stop; n++) {
@@ -290,9 +313,7 @@ static struct bstream_reader *reader_open(const struct game *g)
 	struct bstream_reader *r;
 	int rc;
 
-	do
-		rc = bstream_open_reader(g->name, BSTREAM_DONT_WAIT, &r);
-	while (rc == -ETIMEDOUT);
+	ASK(rc, bstream_open_reader(g->name, BSTREAM_DONT_WAIT, &r));
 	if (rc < 0)
 		reader_end(g, rc);
 	return r;
@@ -393,8 +414,7 @@ static void remove_name(struct table *t)
 	int rc;
 
 	t->g->removed = true;
-	while ((rc = bstream_remove(t->g->name)) == -ETIMEDOUT)
-		;
+	ASK(rc, bstream_remove(t->g->name));
 	if (rc != 0 && rc != -ENOENT)
 		FAIL("remove says %d", rc);
 }
@@ -419,10 +439,14 @@ static void kill_broker(void)
 {
 	struct bstream_broker_stat stat = { .size = sizeof(stat) };
 
-	if (bstream_broker_stat(&stat) == 0 && kill(stat.pid, SIGKILL) == 0) {
+	if (bstream_broker_stat(&stat) != 0)
+		return;
+	/* Each once, and counted before anybody can have seen it. */
+	if (atomic_exchange(&soak->last_broker, stat.pid) != stat.pid) {
 		soak->kills++;
 		soak->broker_kills++;
 	}
+	kill(stat.pid, SIGKILL);
 }
 
 static void stop_somebody(struct table *t)
@@ -438,17 +462,17 @@ static void stop_somebody(struct table *t)
 
 static void disturb(struct table *t)
 {
-	uint64_t what = draw(100);
+	uint64_t what = draw(97 + brokers);
 
 	if (what < 60 && t->writers[0] != 0 && t->n_ids < N_IDS)
 		kill_writer(t);
 	else if (what < 80 && t->reader != 0)
 		kill_reader(t);
-	else if (what < 83)
+	else if (what < 80 + brokers)
 		kill_broker();
-	else if (what < 95)
+	else if (what < 92 + brokers)
 		stop_somebody(t);
-	else if (what < 97)
+	else if (what < 94 + brokers)
 		remove_name(t);
 }
 
@@ -478,8 +502,7 @@ static void game_end(struct table *t)
 	if ((t->keep & BSTREAM_KEEP_WRITERS) != 0) {
 		int rc;
 
-		while ((rc = bstream_eof(g->name)) == -ETIMEDOUT)
-			;
+		ASK(rc, bstream_eof(g->name));
 		if (rc < 0 && !g->removed && !g->may_break)
 			FAIL("eof says %d", rc);
 	}
@@ -510,12 +533,9 @@ static void stream_create(struct table *t, unsigned lane, uint64_t number)
 	/* Not sealed: such a name comes back some time after its broker, and is missed until then. */
 	t->g->chunk_max = o.chunk_max;
 	snprintf(t->g->name, sizeof(t->g->name), "soak/%u/%llu", lane, (unsigned long long)number);
-	while ((rc = bstream_create(t->g->name, &o)) == -ETIMEDOUT)
-		;
+	ASK(rc, bstream_create(t->g->name, &o));
 	if (rc == 0)
-		while ((rc = bstream_open_writer(t->g->name, BSTREAM_DONT_WAIT, &t->base)) ==
-		       -ETIMEDOUT)
-			;
+		ASK(rc, bstream_open_writer(t->g->name, BSTREAM_DONT_WAIT, &t->base));
 	if (rc != 0)
 		FAIL("create and open say %d", rc);
 }
@@ -525,10 +545,12 @@ static void await_gone(const char *name, bool remove)
 	uint64_t end = patience();
 	int rc;
 
-	while ((rc = remove ? bstream_remove(name)
-			    : bstream_wait(name, BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT)) !=
-	       -ENOENT) {
-		if (bstream_after_ms(0) > end)
+	for (;;) {
+		ASK(rc, remove ? bstream_remove(name)
+			       : bstream_wait(name, BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT));
+		if (rc == -ENOENT)
+			return;
+		if (bstream_after_ms(0) > end || rc == -ECONNREFUSED)
 			FAIL("%s is still there: %d, %d", name, rc, remove);
 		poll(NULL, 0, 1);
 	}
@@ -561,13 +583,14 @@ static _Noreturn void owner_run(const struct game *g)
 	struct bstream_message m;
 	int rc;
 
-	while ((rc = bstream_mailbox_open(g->name, &box)) == -ETIMEDOUT)
-		;
+	ASK(rc, bstream_mailbox_open(g->name, &box));
 	if (rc < 0)
 		FAIL("mailbox_open says %d", rc);
 	while (!g->stop) {
+		uint64_t deaths = soak->broker_kills;
+
 		rc = bstream_mailbox_recv(box, &m, bstream_after_ms(20));
-		if (rc == -ETIMEDOUT)
+		if (is_excused(rc, deaths))
 			continue;
 		if (rc != 0)
 			FAIL("mailbox_recv says %d", rc);
@@ -597,12 +620,12 @@ static _Noreturn void sender_run(const struct game *g)
 	o.max_writers = 2;
 	o.flags = draw(2) == 0 ? BSTREAM_SEALED : 0;
 	while (!g->stop) {
+		uint64_t deaths = soak->broker_kills;
 		struct bstream_writer *w;
 		int rc = bstream_connect(g->name, "soak", 4, &o, bstream_after_ms(500), &w);
 
-		if (rc == -ENOENT || rc == -ETIMEDOUT || rc == -ECONNREFUSED) {
-			poll(NULL, 0, 1); /* its owner is between two lives, or busy; or brokers are
-					   * killed faster than they are started */
+		if (rc == -ENOENT || is_excused(rc, deaths)) {
+			poll(NULL, 0, 1); /* its owner is between two lives, or busy */
 			continue;
 		}
 		if (rc != 0)
@@ -701,10 +724,12 @@ static bool lanes_watch(pid_t pids[N_LANES], uint64_t seconds, uint64_t kills)
 	for (unsigned i = 0; i < N_LANES; i++)
 		if (pids[i] != 0)
 			good &= status_of(pids[i]) == 0;
-	printf("# %llu s: %llu games, %llu chunks, %llu letters, %llu kills, %llu of brokers\n",
+	printf("# %llu s: %llu games, %llu chunks, %llu letters, %llu kills, %llu of brokers (%llu calls "
+	       "gave up)\n",
 	       (unsigned long long)(now_s() - began), (unsigned long long)soak->games,
 	       (unsigned long long)soak->chunks, (unsigned long long)soak->letters,
-	       (unsigned long long)soak->kills, (unsigned long long)soak->broker_kills);
+	       (unsigned long long)soak->kills, (unsigned long long)soak->broker_kills,
+	       (unsigned long long)soak->refusals);
 	return good;
 }
 
@@ -727,6 +752,7 @@ int main(void)
 	soak = mmap(NULL, sizeof(*soak), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	MUST(soak != MAP_FAILED);
 	lot = setting("BSTREAM_SEED", (uint64_t)getpid());
+	brokers = setting("BSTREAM_BROKERS", brokers);
 	printf("1..1\n# seed %llu\n", (unsigned long long)lot);
 	for (unsigned i = 0; i < N_LANES; i++) {
 		pids[i] = start();
