@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * packet.h - one packet with its fds, over a Unix socket, each way. Every fd that arrives is
- * close-on-exec and is either handed out or closed here; none is lost in a truncated message.
+ * close-on-exec and is either handed out or closed here; none is lost in a truncated message, nor
+ * where several processes read one socket.
  */
 #ifndef BS_PACKET_H
 #define BS_PACKET_H
@@ -27,7 +28,8 @@ int bs_packet_send(int socket, const void *buf, size_t len, int fd, int flags);
 ssize_t bs_packet_recv(int socket, void *buf, size_t size, int *fdp, int flags);
 
 /* The same, for who has to be careful how he closes what strangers send: all descriptors are the
- * caller's, whatever the result. -EMSGSIZE: the packet was longer than @size and is gone. */
+ * caller's, whatever the result. -EMSGSIZE: the packet was longer than @size and is gone. -EAGAIN may
+ * also mean that another process took it. */
 ssize_t bs_packet_recv_all(int socket, void *buf, size_t size, struct bs_packet_fds *got,
 			   int flags);
 

@@ -224,6 +224,59 @@ START_TEST(an_end_in_a_message_that_nobody_takes_goes_with_the_socket)
 }
 END_TEST
 
+/* A worker of a pool: whatever it gets says its number, which goes into @seen. */
+static void work(int socket, _Atomic unsigned *seen)
+{
+	struct bstream_reader *mine;
+	uint32_t number;
+	size_t len;
+	int rc;
+
+	while ((rc = bstream_reader_recv(socket, &mine)) == 0) {
+		GIVES(bstream_read(mine, &number, sizeof(number), &len, guard_patience()), 1);
+		GIVES(guard_read(mine, guard_patience()), 0);
+		bstream_reader_close(mine);
+		seen[number]++;
+	}
+	GIVES(rc, -ECONNRESET);
+}
+
+/* All of them wait for the next message at once, and each message is for one of them. */
+START_TEST(of_several_processes_with_one_socket_each_end_goes_to_one)
+{
+	enum { WORKERS = 4, ENDS = 400 };
+	_Atomic unsigned *seen = guard_shared_new(ENDS * sizeof(*seen));
+	pid_t pids[WORKERS];
+
+	setup(types[_i]);
+	for (int i = 0; i < WORKERS; i++) {
+		pids[i] = guard_fork();
+		if (pids[i] == 0) {
+			close(s[0]);
+			work(s[1], seen);
+			_exit(0);
+		}
+	}
+	for (uint32_t number = 0; number < ENDS; number++) {
+		struct bstream_writer *to;
+		struct bstream_reader *from;
+
+		guard_pair(1, sizeof(number), &to, &from);
+		GIVES(bstream_write(to, &number, sizeof(number), BSTREAM_DONT_WAIT), 0);
+		bstream_writer_close(to);
+		GIVES(bstream_reader_send(s[0], from), 0);
+	}
+	close(s[0]);
+	s[0] = -1;
+	for (int i = 0; i < WORKERS; i++)
+		guard_reap(pids[i]);
+	for (uint32_t number = 0; number < ENDS; number++)
+		GIVES(seen[number], 1);
+	guard_shared_free(seen, ENDS * sizeof(*seen));
+	teardown();
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -236,6 +289,7 @@ int main(void)
 		ONCE(a_socket_that_lingers_holds_up_nobody),
 		ONCE(without_a_free_descriptor_the_message_stays),
 		ONCE(an_end_in_a_message_that_nobody_takes_goes_with_the_socket),
+		N_WAYS(of_several_processes_with_one_socket_each_end_goes_to_one, 2),
 	};
 
 	return GUARD_RUN("move", cases);

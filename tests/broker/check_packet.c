@@ -14,6 +14,10 @@
 #include "proto/meeting.h"
 #include "tests/broker/raw.h"
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+
 static void pair_open(int ends[2])
 {
 	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
@@ -92,6 +96,30 @@ START_TEST(with_no_descriptor_free_the_packet_stays)
 }
 END_TEST
 
+/* What else may be asked of the kernel on this socket is not in the way, and is not left open. */
+START_TEST(of_a_socket_that_tells_who_sends_only_the_descriptor_is_taken)
+{
+	int ends[2], one = 1, fd = -1, fds[BS_PACKET_FDS], n_before;
+	char buf[4];
+
+	pair_open(ends);
+	GIVES(setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)), 0);
+	setsockopt(ends[1], SOL_SOCKET, SO_PASSPIDFD, &one, sizeof(one)); /* since Linux 6.5 */
+	for (int i = 0; i < BS_PACKET_FDS; i++)
+		fds[i] = ends[0];
+	n_before = guard_n_fds();
+	GIVES(bs_packet_send(ends[0], "x", 1, ends[0], 0), 0);
+	GIVES(bs_packet_recv(ends[1], buf, sizeof(buf), &fd, 0), 1);
+	MUST(fd >= 0);
+	close(fd);
+	MUST(raw_send(ends[0], "x", 1, fds, BS_PACKET_FDS));
+	GIVES(bs_packet_recv(ends[1], buf, sizeof(buf), &fd, 0), -EPROTO);
+	GIVES(bs_packet_recv(ends[1], buf, sizeof(buf), &fd, MSG_DONTWAIT), -EAGAIN);
+	GIVES(guard_n_fds(), n_before);
+	pair_close(ends);
+}
+END_TEST
+
 static void meets_at(const char *want)
 {
 	char path[BS_SOCKET_PATH];
@@ -159,6 +187,7 @@ int main(void)
 		ONCE(bytes_and_a_descriptor_arrive),
 		ONCE(descriptors_that_are_not_wanted_are_closed),
 		ONCE(with_no_descriptor_free_the_packet_stays),
+		ONCE(of_a_socket_that_tells_who_sends_only_the_descriptor_is_taken),
 		ONCE(the_socket_is_where_the_environment_says),
 		ONCE(a_directory_open_to_others_is_no_place_to_meet),
 		ONCE(the_hash_is_the_known_one),
