@@ -7,6 +7,7 @@ check_PROGRAMS += \
 	examples/inherited-ends \
 	examples/lines \
 	examples/reader \
+	examples/worker-pool \
 	examples/writer \
 	examples/zero-copy
 examples_crash_aware_reader_SOURCES = examples/crash-aware-reader.c
@@ -21,6 +22,8 @@ examples_lines_SOURCES = examples/lines.c
 examples_lines_LDADD = lib/libbstream.la
 examples_reader_SOURCES = examples/reader.c
 examples_reader_LDADD = lib/libbstream.la
+examples_worker_pool_SOURCES = examples/worker-pool.c
+examples_worker_pool_LDADD = lib/libbstream.la
 examples_writer_SOURCES = examples/writer.c
 examples_writer_LDADD = lib/libbstream.la
 examples_zero_copy_SOURCES = examples/zero-copy.c

@@ -79,6 +79,15 @@ is "zero-copy adds up" "$(limit "$bin/zero-copy" 100)" "1 + 2 + ... + 409600 = 8
 is "a read end goes through fork and exec" "$(limit "$bin/hand-over" | tail -n 1)" \
 	'process two got "process one"'
 
+names=()
+for i in {1..9}; do
+	seq "$i" | limit "$bin/lines" "job$i"
+	names+=("job$i")
+done
+limit "$bin/worker-pool" "${names[@]}" >shared
+is "workers with one socket get each stream once, whole" "$?:$(sort shared)" \
+	"0:$(for i in {1..9}; do echo "job$i: $i chunks, the end"; done)"
+
 printf 'small\nletters\n' | limit "$bin/lines" small
 limit "$build/cli/bstreamctl" exec -r small -w large -- "$bin/inherited-ends"
 is "ends go through exec by name" "$?:$(limit "$build/cli/bstreamctl" read large)" $'0:SMALL\nLETTERS'
