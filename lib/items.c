@@ -10,6 +10,8 @@
 #include "lib/handle.h"
 #include "lib/pollfd.h"
 
+#define LOOKS_FIRST 256 /* half a microsecond; a pause takes as long as a line needs to come */
+
 static bool items_there(const struct bstream_reader *r)
 {
 	return slot_holds(r->slot, r->head);
@@ -81,7 +83,7 @@ static bool items_spin(struct bstream_reader *r)
 		return false;
 	const unsigned char *body = items_body(r);
 	bs_pace_away(&r->pace, r->head);
-	for (int i = 0; i < 64; i++)
+	for (int i = 0; i < LOOKS_FIRST; i++)
 		if (items_look(r, body))
 			return true;
 	uint64_t until = bs_now() + r->spin.budget_ns;
