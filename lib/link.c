@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -150,6 +151,15 @@ void bs_link_timer_set(int timer, uint64_t in_ns)
 						.tv_nsec = (long)(in_ns % 1000000000u) } };
 
 	timerfd_settime(timer, 0, &its, NULL);
+}
+
+void bs_link_timer_ring(int timer)
+{
+	struct pollfd p = { .fd = timer, .events = POLLIN };
+
+	bs_link_timer_set(timer, 1);
+	while (poll(&p, 1, -1) != 1) /* it goes off by an interrupt: see that it has */
+		;
 }
 
 int bs_link_epoll(void)

@@ -27,6 +27,9 @@ int bs_link_epoll(void);
 /* Let the timer go off once, so long from now; 0: not at all. If it has gone off, that is over. */
 void bs_link_timer_set(int timer, uint64_t in_ns);
 
+/* Let it go off now. When this returns it has, and stays so until it is set. */
+void bs_link_timer_ring(int timer);
+
 /* bs_packet_recv, not waiting; *fdp is noted too, until bs_link_forget. -ENOMEM: nothing is taken. */
 ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp);
 

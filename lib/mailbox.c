@@ -9,10 +9,11 @@
  * a bell behind it, for which we wait, so that there is no moment in between in which nothing is there.
  *
  * When the broker hangs up the name is registered anew, by whoever calls next. Where that fails there is
- * no connection that could report anything, and a timer in the epoll does: it is set exactly while
- * there is an epoll and no connection, goes off later after each failure, and stays gone off until
- * somebody tries again. In a forked child the
- * descriptors are closed by link.c, and the handle is stale.
+ * no connection that could report anything, and a timer in the epoll does: it is set while there is an
+ * epoll and no connection, goes off later after each failure, and stays gone off until somebody tries
+ * again. A message that has left the socket, and whose end could not be attached for want of memory, is
+ * reported by the timer, too. In a forked child the descriptors are closed by link.c, and the handle is
+ * stale.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct bstream_mailbox {
 	uint64_t retry_ns; /* after the next failure the timer goes off so much later */
 	bool asked; /* a reply to NEXT is to come */
 	bool held; /* it came, and is in @packet; but its end could not be attached for now */
+	bool rung; /* held, and the timer says so */
 	int fd; /* held: that end, noted, or -1 */
 	char name[BS_NAME_SIZE];
 	size_t note_len;
@@ -153,6 +155,23 @@ static bool is_our_want(int rc)
 	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EOPNOTSUPP;
 }
 
+/* Where somebody polls: what is held is not in the socket any more. */
+static void held_ring(struct bstream_mailbox *m)
+{
+	if (m->timer < 0)
+		return;
+	bs_link_timer_ring(m->timer);
+	m->rung = true;
+}
+
+static void held_done(struct bstream_mailbox *m)
+{
+	m->held = false;
+	if (m->rung)
+		bs_link_timer_set(m->timer, 0);
+	m->rung = false;
+}
+
 /* Attach the end of what is held. 0; PASSED_OVER; or an error, and it is still held. */
 static int message_open(struct bstream_mailbox *m, struct bstream_reader **rp)
 {
@@ -161,15 +180,17 @@ static int message_open(struct bstream_mailbox *m, struct bstream_reader **rp)
 	*rp = NULL;
 	if (m->fd >= 0) {
 		rc = bstream_reader_attach(m->fd, rp);
-		if (rc < 0 && is_our_want(rc))
+		if (rc < 0 && is_our_want(rc)) {
+			held_ring(m);
 			return rc;
+		}
 		if (rc < 0)
 			bs_link_close(m->fd);
 		else
 			bs_link_forget(m->fd); /* the list of ends has it */
 		m->fd = -1;
 	}
-	m->held = false;
+	held_done(m);
 	return rc < 0 ? PASSED_OVER : 0;
 }
 
@@ -261,7 +282,11 @@ static int poll_open(struct bstream_mailbox *m)
 	if ((m->timer = bs_link_timer()) < 0)
 		return m->timer;
 	int rc = poll_add(m, m->timer);
-	return rc < 0 ? rc : poll_add(m, m->link);
+	if (rc == 0)
+		rc = poll_add(m, m->link);
+	if (rc == 0 && m->held)
+		held_ring(m);
+	return rc;
 }
 
 int bstream_mailbox_pollfd(struct bstream_mailbox *m)

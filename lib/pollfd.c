@@ -27,7 +27,6 @@
  * be, the timer looks every DEAF_NS.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -63,11 +62,8 @@ static void timer_set(struct bs_poll *p, uint64_t in_ns)
 
 void bs_poll_ring(struct bs_poll *p)
 {
-	struct pollfd timer = { .fd = p->timer, .events = POLLIN };
-
-	timer_set(p, 1);
-	while (poll(&timer, 1, -1) != 1) /* it goes off by an interrupt: see that it has */
-		;
+	bs_link_timer_ring(p->timer);
+	p->set = true;
 }
 
 static void looks_begin(struct bs_poll *p)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -496,6 +497,34 @@ START_TEST(a_message_whose_sender_took_its_end_back_never_came)
 	SAY(w, "a");
 	HEAR(r, "a");
 	bstream_reader_close(r);
+	bstream_writer_close(w);
+	box_close();
+}
+END_TEST
+
+/* The message has left the socket, and its end cannot be mapped: it waits in the handle. */
+START_TEST(without_memory_the_message_stays_and_the_poll_fd_says_so)
+{
+	struct rlimit old, none;
+	int fd;
+
+	GIVES(bstream_mailbox_open("m", &m), 0);
+	fd = _i > 0 ? -1 : bstream_mailbox_pollfd(m);
+	GIVES(bstream_connect("m", "one", 3, NULL, BSTREAM_DONT_WAIT, &w), 0);
+	SAY(w, "a");
+	GIVES(getrlimit(RLIMIT_AS, &old), 0);
+	none = old;
+	none.rlim_cur = 1 << 20; /* less than there is already */
+	GIVES(setrlimit(RLIMIT_AS, &none), 0);
+	GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT), -ENOMEM);
+	GIVES(setrlimit(RLIMIT_AS, &old), 0);
+	if (_i > 0)
+		fd = bstream_mailbox_pollfd(m);
+	MUST(is_readable(fd));
+	hear_note("one");
+	HEAR(msg.reader, "a");
+	MUST(!is_readable(fd));
+	bstream_reader_close(msg.reader);
 	bstream_writer_close(w);
 	box_close();
 }
@@ -1066,6 +1095,7 @@ int main(void)
 		ONCE(a_stream_is_opened_to_whoever_owns_a_mailbox),
 		ONCE(a_message_whose_sender_took_its_end_back_never_came),
 		ONCE(without_a_free_descriptor_the_message_stays),
+		N_WAYS(without_memory_the_message_stays_and_the_poll_fd_says_so, 2),
 		N_WAYS(close_tells_the_writers_of_what_it_had_not_received, 2),
 		ONCE(the_death_of_the_owner_tells_the_writers),
 		ONCE(a_named_stream_whose_read_end_was_queued_is_collected),
