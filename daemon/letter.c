@@ -8,7 +8,8 @@
  *
  * A letter that nobody will receive is received by the broker: it takes the end by the swap that a
  * receiver uses, so that of a sender who takes it back and us exactly one has it, and then leaves as
- * a reader does. The memory is mapped for that only, under bus_guard().
+ * a reader does. Only from the word that it came with: a sender who took it back may have sent it on
+ * to somebody else meanwhile. The memory is mapped for that only, under bus_guard().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@ static bool word_read(int fd, size_t at, uint64_t *peer_word)
 	return pread(fd, peer_word, sizeof(*peer_word), (off_t)at) == sizeof(*peer_word);
 }
 
-int letter_check_end(int fd)
+int letter_check_end(int fd, uint64_t *peer_ownerp)
 {
 	struct bs_geometry geo;
 	struct bs_header header;
@@ -51,6 +52,7 @@ int letter_check_end(int fd)
 	if ((peer_reader & BS_R_STATE) != BS_R_OPEN ||
 	    (peer_owner & BS_END_STATE) != BS_END_TRAVELLING)
 		return EPROTO;
+	*peer_ownerp = peer_owner;
 	/* Its own lock is the one that it does not see. Where it is set to is not asked: another who
 	 * has the descriptor can make lseek(2) wait. */
 	return bs_end_held(fd, BS_BYTE_READER, 1) == 0 ? 0 : EPROTO;
@@ -74,13 +76,9 @@ void letter_free(struct letter *l)
 }
 
 /* Take the end as its receiver would, and leave the stream. */
-static void end_break(const struct bs_sight *s)
+static void end_break(const struct bs_sight *s, uint64_t peer_owner)
 {
-	_Atomic uint64_t *owner = &s->g->reader.owner;
-	uint64_t peer_owner = owner_look(owner);
-
-	if ((peer_owner & BS_END_STATE) != BS_END_TRAVELLING ||
-	    !owner_swap(owner, peer_owner, peer_owner & ~(uint64_t)BS_END_STATE))
+	if (!owner_swap(&s->g->reader.owner, peer_owner, peer_owner & ~(uint64_t)BS_END_STATE))
 		return;
 	bs_end_unlock(s->fd, BS_BYTE_READER);
 	bs_reader_leave(s);
@@ -99,7 +97,7 @@ void letter_return(struct letter *l)
 		region.base = s.g;
 		region.len = s.geo.slots_at;
 		bus_guard(&region);
-		end_break(&s);
+		end_break(&s, l->peer_owner);
 		bus_guard(NULL);
 		bs_segment_unmap(s.g, s.geo.slots_at);
 	}

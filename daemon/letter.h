@@ -13,14 +13,16 @@
 struct letter {
 	struct letter *next;
 	int fd; /* the read end, as its sender gave it; -1: none */
+	uint64_t peer_owner; /* what its line said of its owner then */
 	pid_t pid;
 	uid_t uid;
 	uint32_t note_len;
 	char note[];
 };
 
-/* May this be sent? 0; EPROTO, EPROTONOSUPPORT: it is no read end, or not one on its way. */
-int letter_check_end(int fd);
+/* May this be sent? 0, and what its line says; EPROTO, EPROTONOSUPPORT: it is no read end, or not one
+ * on its way. */
+int letter_check_end(int fd, uint64_t *peer_ownerp);
 
 /* Copies the note, takes @fd. NULL: no memory, and @fd stays the caller's. */
 struct letter *letter_new(int fd, const char *note, uint32_t note_len);

@@ -230,8 +230,12 @@ int serve_send(struct broker *b, struct request *q)
 	struct mailbox *m = q->mailbox;
 	bool full = mailbox_is_full(m), has_end = q->n_fds > 0;
 	struct letter *l;
-	int r = has_end ? letter_check_end(*q->fds) : 0;
+	uint64_t peer_owner = 0;
+	int r = has_end ? letter_check_end(*q->fds, &peer_owner) : 0;
 
+	/* Asked behind it: who has given up may have sent the end elsewhere, and that is what it says. */
+	if (client_has_left(q->client))
+		return ECANCELED;
 	if (r == 0 && has_end && b->system && !bs_segment_is_sealed(*q->fds))
 		r = rights_refuse_unsealed(b, q->client);
 	if (r == 0)
@@ -247,6 +251,7 @@ int serve_send(struct broker *b, struct request *q)
 		return ENOMEM;
 	if (has_end)
 		*q->fds = -1; /* the letter's */
+	l->peer_owner = peer_owner;
 	l->pid = q->client->pid;
 	l->uid = q->client->uid;
 	if (full)

@@ -32,10 +32,12 @@ static uint64_t owner_send(_Atomic uint64_t *owner, _Atomic int32_t *pid)
 	return travelling;
 }
 
-/* It is still here: take it back, unless a receiver has it. */
+/* It is still here: take it back, unless a receiver has it. It counts as a new owner, so that who still
+ * has the message does not take the next one's journey for this one (daemon/letter.c). */
 static bool owner_return(_Atomic uint64_t *owner, _Atomic int32_t *pid, uint64_t travelling)
 {
-	if (!owner_swap(owner, travelling, travelling - BS_END_TRAVELLING + BS_END_ATTACHED))
+	if (!owner_swap(owner, travelling,
+			travelling + BS_END_STEP - BS_END_TRAVELLING + BS_END_ATTACHED))
 		return false;
 	figure_store(pid, (int32_t)getpid());
 	return true;

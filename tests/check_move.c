@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/handle.h"
 #include "proto/packet.h"
 #include "tests/guard.h"
 
@@ -84,7 +85,10 @@ START_TEST(a_send_that_fails_leaves_the_end_as_it_was)
 	while (send(s[0], &byte, 1, MSG_DONTWAIT) == 1)
 		;
 	GIVES(fcntl(s[0], F_SETFL, O_NONBLOCK), 0);
+	uint64_t owner = owner_look(&r->g->reader.owner);
 	GIVES(bstream_reader_send(s[0], r), -EAGAIN);
+	/* Whoever got the message in spite of that has not got the next one's. */
+	GIVES(owner_look(&r->g->reader.owner), owner + BS_END_STEP);
 	GIVES(bstream_writer_send(s[0], w), -EAGAIN);
 	close(s[1]);
 	GIVES(bstream_reader_send(s[0], r), -ECONNRESET); /* with messages unread: told once */

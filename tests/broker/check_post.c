@@ -565,6 +565,42 @@ START_TEST(who_hangs_up_before_the_answer_has_not_sent)
 }
 END_TEST
 
+/* The same, and meanwhile he has sent it on, to somebody who has not got it yet: that is another
+ * message, of which the broker knows nothing. It had heard of the first one, or not. */
+START_TEST(an_end_that_is_on_its_way_elsewhere_is_not_the_brokers)
+{
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+	int box, conn, fd;
+
+	broker_begin();
+	box = box_open();
+	while (_i > 0 && posted(0, 0, NULL, 0) == 0)
+		;
+	fd = end_on_its_way(&w);
+	conn = raw_connect();
+	if (_i > 0)
+		post(conn, BS_WANT_WAIT, 0, &fd, 1);
+	GIVES(bstream_wait("m", BSTREAM_WAIT_MAILBOX, BSTREAM_DONT_WAIT), 0);
+	raw_broker_stop(broker_pid);
+	if (_i == 0)
+		post(conn, 0, 0, &fd, 1);
+	GIVES(bstream_reader_attach(fd, &r), 0);
+	close(conn);
+	fd = bstream_reader_detach(r);
+	MUST(fd >= 0);
+	MUST(kill(broker_pid, SIGCONT) == 0);
+	GIVES(posted(0, 0, NULL, 0), _i > 0 ? -EAGAIN : 0); /* by now it has seen it all */
+	GIVES(bstream_reader_attach(fd, &r), 0);
+	SAY(w, "a");
+	HEAR(r, "a");
+	bstream_reader_close(r);
+	bstream_writer_close(w);
+	close(box);
+	broker_is_well();
+}
+END_TEST
+
 /* ---- noise ---------------------------------------------------------------------------------- */
 
 /* xorshift: the same bytes every time. */
@@ -648,6 +684,7 @@ int main(void)
 		ONCE(an_end_that_was_taken_back_outlives_the_mailbox),
 		ONCE(a_socket_that_lingers_does_not_keep_the_broker_waiting),
 		ONCE(who_hangs_up_before_the_answer_has_not_sent),
+		N_WAYS(an_end_that_is_on_its_way_elsewhere_is_not_the_brokers, 2),
 		ONCE(conversations_with_noise_in_them),
 	};
 

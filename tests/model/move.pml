@@ -34,12 +34,12 @@ proctype Sender() {
 	if
 	:: told_failure ->
 #if FAULT == 2
-		atomic { state = attached; n = mine; own() };
+		atomic { state = attached; n = mine + 1; own() };
 		back = 1
 #else
 		atomic {
 			if
-			:: (state == travelling && n == mine) -> state = attached; own(); back = 1
+			:: (state == travelling && n == mine) -> state = attached; n = mine + 1; own(); back = 1
 			:: else -> back = 0 /* somebody has it: the send has succeeded */
 			fi
 		}
