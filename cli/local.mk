@@ -43,6 +43,7 @@ cli_bstreamctl_SOURCES = \
 	cli/verb_help.c \
 	cli/verb_listen.c \
 	cli/verb_ls.c \
+	cli/verb_metrics.c \
 	cli/verb_open.c \
 	cli/verb_read.c \
 	cli/verb_rm.c \

@@ -54,6 +54,7 @@ extern const struct verb verb_exec;
 extern const struct verb verb_help;
 extern const struct verb verb_listen;
 extern const struct verb verb_ls;
+extern const struct verb verb_metrics;
 extern const struct verb verb_open;
 extern const struct verb verb_read;
 extern const struct verb verb_rm;

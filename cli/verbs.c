@@ -11,10 +11,10 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-	&verb_create, &verb_write,  &verb_read,	      &verb_tee,  &verb_exec,
-	&verb_listen, &verb_open,   &verb_send,	      &verb_ls,	  &verb_stat,
-	&verb_top,    &verb_rm,	    &verb_eof,	      &verb_wait, &verb_bench,
-	&verb_daemon, &verb_doctor, &verb_completion, &verb_help, NULL,
+	&verb_create,	  &verb_write, &verb_read,  &verb_tee,	  &verb_exec,	 &verb_listen,
+	&verb_open,	  &verb_send,  &verb_ls,    &verb_stat,	  &verb_top,	 &verb_rm,
+	&verb_eof,	  &verb_wait,  &verb_bench, &verb_daemon, &verb_metrics, &verb_doctor,
+	&verb_completion, &verb_help,  NULL,
 };
 
 const struct verb *verb_find(const char *name)

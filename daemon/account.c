@@ -91,6 +91,11 @@ const char *quota_name(enum quota q)
 	return quotas[q].name;
 }
 
+uid_t accounts_uid(const struct accounts *a, size_t i)
+{
+	return ((const struct account *)a->by_uid.items[i])->uid;
+}
+
 uint64_t account_used(const struct accounts *a, uid_t uid, enum quota q)
 {
 	const struct account *account = sorted_find(&a->by_uid, &uid);

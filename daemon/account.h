@@ -40,6 +40,9 @@ bool accounts_set_limit(struct accounts *a, const char *text);
 
 const char *quota_name(enum quota q);
 
+/* The @i-th user who has anything, below by_uid.n. */
+uid_t accounts_uid(const struct accounts *a, size_t i);
+
 uint64_t account_used(const struct accounts *a, uid_t uid, enum quota q);
 
 /* May he have @n more? Root may. 0, or EDQUOT and @refusal says why. */

@@ -196,6 +196,8 @@ int serve_create(struct broker *b, struct request *q)
 		rc = adopt_take(r, &parts, &st);
 	if (rc != 0)
 		close(parts.fd);
+	else if (q->question->head.type == BS_REQ_CREATE)
+		figures_are_fresh(registry_find(r, q->question->name));
 	return rc;
 }
 

@@ -13,16 +13,18 @@
 
 #include "daemon/mailbox.h"
 #include "daemon/registry.h"
+#include "daemon/scrape.h"
 #include "proto/wire.h"
 
 struct broker;
 struct client;
 
-/* Something the loop waits for. Embedded; the loop borrows it while its descriptor is in epoll. */
-struct source {
-	/* 0, or a negative errno that ends the broker. */
-	int (*on_event)(struct broker *b, struct source *source, uint32_t events);
-	int fd;
+/* What has happened since the broker started. */
+struct tally {
+	uint64_t requests[BS_REQ_COUNT]; /* understood ones, by what they are */
+	uint64_t denied, over_quota, unsealed; /* of them: refused for that */
+	uint64_t malformed, other_version; /* packets that were none */
+	uint64_t connections, evicted;
 };
 
 struct limits {
@@ -56,6 +58,8 @@ struct broker {
 	struct accounts accounts;
 	struct registry registry;
 	struct post post;
+	struct tally tally;
+	struct scraping scraping;
 
 	/* client.c */
 	struct client *clients, *last_client; /* the oldest first */

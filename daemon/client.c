@@ -28,26 +28,6 @@
 
 /* ---- leaving -------------------------------------------------------------------------------- */
 
-/* Is it certain that no packet, with who knows what in it, is waiting? With SO_PASSCRED every packet
- * brings something along, also an empty one, which else would look like the end. */
-static bool client_queue_is_empty(int fd)
-{
-	struct msghdr m = { 0 };
-	int one = 1;
-
-	return shutdown(fd, SHUT_RDWR) == 0 &&
-	       setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) == 0 &&
-	       recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) == 0 && !(m.msg_flags & MSG_CTRUNC);
-}
-
-static void client_close(int fd)
-{
-	if (client_queue_is_empty(fd))
-		close(fd);
-	else
-		closer_take(fd);
-}
-
 /* It may have died between our reply and its attaching. */
 static void client_stir_opened(struct broker *b, const struct client *c)
 {
@@ -65,7 +45,7 @@ void client_drop(struct broker *b, struct client *c)
 	post_forget(b, c);
 	client_unpark(b, c);
 	loop_drop(b, &c->source);
-	client_close(c->source.fd);
+	closer_take_connection(c->source.fd);
 	c->source.fd = -1;
 	if (c->opened)
 		client_stir_opened(b, c);
@@ -176,6 +156,7 @@ static bool client_evict(struct broker *b)
 	}
 	if (most)
 		client_drop(b, most);
+	b->tally.evicted += most != NULL;
 	return most != NULL;
 }
 
@@ -206,19 +187,20 @@ static int client_new(struct broker *b, int fd)
 		c->source = (struct source){ .on_event = client_on_event, .fd = fd };
 	if (!c || !rights_learn(c) || client_is_one_too_many(b, c)) {
 		free(c);
-		client_close(fd);
+		closer_take_connection(fd);
 		return 0;
 	}
 	c->opened_watch = -1;
 	if (loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) < 0) {
 		free(c);
-		client_close(fd);
+		closer_take_connection(fd);
 		return 0;
 	}
 	c->prev = b->last_client;
 	*(c->prev ? &c->prev->next : &b->clients) = c;
 	b->last_client = c;
 	b->n_clients++;
+	b->tally.connections++;
 	account_add(&b->accounts, c->uid, QUOTA_CONNECTIONS, 1);
 	return 0;
 }

@@ -28,6 +28,9 @@ void closer_take(int fd);
 /* The same, but here and now if it is a file in shared memory and not a large one. */
 void closer_take_file(int fd);
 
+/* The same for a connection: here and now if it is certain that no descriptors lie in its queue. */
+void closer_take_connection(int fd);
+
 /* How many are still to be closed. */
 size_t closer_pending(void);
 

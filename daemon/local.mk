@@ -3,7 +3,7 @@ bin_PROGRAMS += daemon/bstreamd
 daemon_bstreamd_SOURCES = daemon/main.c $(broker_objects)
 # All but main: tests/fuzz/wire is made of it, too.
 broker_objects = \
-	daemon/broker.h daemon/loop.c \
+	daemon/broker.h daemon/source.h daemon/loop.c \
 	daemon/socket.c daemon/socket.h \
 	daemon/client.c daemon/client.h \
 	daemon/request.c daemon/request.h daemon/serve.c daemon/adopt.c \
@@ -17,15 +17,19 @@ broker_objects = \
 	daemon/watch.c daemon/watch.h \
 	daemon/scan.c daemon/scan.h \
 	daemon/bus.c daemon/bus.h \
-	daemon/closer.c daemon/closer.h
+	daemon/closer.c daemon/closer.h \
+	daemon/figures.c daemon/figures.h daemon/metrics.c daemon/metrics.h \
+	daemon/scrape.c daemon/scrape.h
 daemon_bstreamd_CFLAGS = $(AM_CFLAGS) -pthread
 daemon_bstreamd_LDADD = proto/libbsproto.la
 
 # Units for systemd (configure.ac says where). Both kinds of broker have units of the same name.
-systemdsystemunit_DATA = daemon/systemd/system/bstreamd.socket daemon/systemd/system/bstreamd.service
+systemdsystemunit_DATA = daemon/systemd/system/bstreamd.socket daemon/systemd/system/bstreamd.service \
+	daemon/systemd/system/bstreamd-metrics.socket
 systemduserunit_DATA = daemon/systemd/user/bstreamd.socket daemon/systemd/user/bstreamd.service
 EXTRA_DIST += \
 	daemon/systemd/system/bstreamd.socket daemon/systemd/system/bstreamd.service.in \
+	daemon/systemd/system/bstreamd-metrics.socket \
 	daemon/systemd/user/bstreamd.socket daemon/systemd/user/bstreamd.service.in \
 	daemon/systemd/bstream-sysusers.conf
 CLEANFILES += daemon/systemd/system/bstreamd.service daemon/systemd/user/bstreamd.service

@@ -53,6 +53,8 @@ static uint64_t loop_until(struct broker *b)
 
 	if (b->watchdog_ns && b->watchdog_due_ns < due)
 		due = b->watchdog_due_ns;
+	if (scrape_due(b) < due)
+		due = scrape_due(b);
 
 	if (!loop_is_idle(b) || b->idle_ns == 0) {
 		b->idle_since_ns = 0;
@@ -95,6 +97,7 @@ int loop_run(struct broker *b)
 		}
 		loop_feed_watchdog(b);
 		watch_run(&b->registry);
+		scrape_run(b);
 		client_bury(b);
 		if (r == 0)
 			r = client_admit(b);

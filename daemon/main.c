@@ -49,6 +49,7 @@ struct options {
 	int listen_fd; /* -1: none is inherited */
 	int idle_s; /* 0: never; -1: 30, and never with --system */
 	bool system;
+	const char *metrics; /* where to tell metrics; NULL: nowhere */
 	struct accounts *accounts; /* where limits are noted */
 };
 
@@ -67,6 +68,7 @@ static const char help[] =
 	"                      only, at /run/bstream/broker.sock\n"
 	"  --quota NAME=N      what one user may have: streams, bytes, ends, mailboxes, messages or\n"
 	"                      connections; may be given for each\n"
+	"  --metrics PATH      tell metrics there, to whoever asks for them by HTTP on a Unix socket\n"
 	"  --idle-timeout SEC  leave when nothing was held for that long (default 30; 0: never,\n"
 	"                      which is the default with --system)\n"
 	"  --foreground        do not detach; the default, unless --listen-fd is given\n"
@@ -116,6 +118,10 @@ static int options_take(struct options *o, int option)
 		return accounts_set_limit(o->accounts, optarg)
 			       ? -1
 			       : usage_error("not a quota (NAME=N)", optarg);
+	case 'm':
+		o->metrics = optarg;
+		return optarg[0] == '/' ? -1
+					: usage_error("not a path that begins with /", "--metrics");
 	case 'y':
 		o->system = true;
 		return -1;
@@ -140,6 +146,7 @@ static int options_parse(struct options *o, int argc, char **argv)
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "system", no_argument, NULL, 'y' },
 		{ "quota", required_argument, NULL, 'q' },
+		{ "metrics", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -340,6 +347,7 @@ static void broker_leave(struct broker *b)
 {
 	b->leaving = true;
 	socket_close(b);
+	scrape_close(b);
 	client_drop_all(b);
 	post_fini(&b->post);
 	/* What ended in this very moment needs no next broker to be collected. */
@@ -362,7 +370,7 @@ static int given_sort(int n_given, char path[BS_SOCKET_PATH])
 			continue;
 		if (listener < 0 && socket_is_listening(fd, path))
 			listener = fd;
-		else
+		else if (!scrape_inherit(&broker, fd))
 			close(fd);
 	}
 	return listener;
@@ -421,6 +429,12 @@ static int run(struct broker *b, const struct options *o)
 		return r;
 	b->idle_ns = idle_time(o) * UINT64_C(1000000000);
 	r = chdir("/") < 0 ? -errno : broker_init(b);
+	if (r == 0 && o->metrics) {
+		r = scrape_open(b, o->metrics);
+		b->scraping.failed = r < 0;
+	}
+	if (r == 0)
+		r = scrape_listen(b);
 	say_ready(ready, r == 0); /* clients may come; they wait while we look what is there */
 	if (r == 0)
 		r = scan_streams(b);
@@ -448,6 +462,10 @@ int main(int argc, char **argv)
 	r = run(&broker, &options);
 	if (r == 0)
 		return EXIT_SUCCESS;
+	if (broker.scraping.failed) {
+		fprintf(stderr, "bstreamd: %s: %s\n", options.metrics, strerror(-r));
+		return EXIT_FAILURE;
+	}
 	fprintf(stderr, "bstreamd: %s%s%s\n", broker.path, broker.path[0] ? ": " : "",
 		r == -EADDRINUSE ? "another broker is serving this socket" : strerror(-r));
 	return r == -EADDRINUSE ? EXIT_TAKEN : EXIT_FAILURE;

@@ -111,6 +111,7 @@ int registry_take(struct registry *r, struct stream *s)
 	registry_watch(r, s);
 	if (s->watch < 0)
 		watch_stir(r, s);
+	figures_begin(r, s);
 	r->bytes += s->sight.geo.size;
 	r->n_streams++;
 	account_add(r->accounts, s->header.uid, QUOTA_STREAMS, 1);
@@ -121,8 +122,10 @@ int registry_take(struct registry *r, struct stream *s)
 void registry_unname(struct registry *r, struct stream *s)
 {
 	keeper_drop(s);
-	if (s->named)
+	if (s->named) {
 		sorted_drop(&r->names, s->header.name);
+		figures_end(r, s);
+	}
 	s->named = false;
 	if (s->file[0])
 		unlinkat(r->shm, s->file, 0);

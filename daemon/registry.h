@@ -7,6 +7,7 @@
 #define BSTREAMD_REGISTRY_H
 
 #include "daemon/account.h"
+#include "daemon/figures.h"
 #include "daemon/sorted.h"
 #include "daemon/stream.h"
 
@@ -20,6 +21,9 @@ struct registry {
 	uint64_t bytes; /* of shared memory in all streams */
 	uint32_t n_streams; /* named, and removed ones that still have ends */
 	struct stream *due; /* to be looked at again: watch.c */
+	struct stream *labelled[FIGURES_NAMED]; /* whose figures are shown by name: figures.c */
+	uint32_t n_labelled;
+	struct figures others; /* the sum of all that are not */
 };
 
 /* 0 or a negative errno of ours. */

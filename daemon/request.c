@@ -62,6 +62,7 @@ static const struct row rows[BS_REQ_COUNT] = {
 	[BS_REQ_WITHDRAW] = { HEAD, 0, ANY_NAME, 0, 0, serve_withdraw },
 	[BS_REQ_NEXT] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, 0, serve_next },
 	[BS_REQ_MAILBOX_CLOSE] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, 0, serve_mailbox_close },
+	[BS_REQ_METRICS] = { HEAD, 0, ANY_NAME, 0, 0, serve_metrics },
 };
 
 /* ---- shape ---------------------------------------------------------------------------------- */
@@ -212,6 +213,13 @@ bool request_say(struct broker *b, struct client *c, uint16_t type, int outcome)
 	return request_send(b, c, type, sizeof(*full), -1);
 }
 
+static void request_count(struct broker *b, int outcome)
+{
+	b->tally.denied += outcome == EACCES;
+	b->tally.over_quota += outcome == EDQUOT;
+	b->tally.unsealed += outcome == EOPNOTSUPP;
+}
+
 /* Send what the handler has left in the broker's packet, or the bare @outcome. False: the client is
  * gone. An end that was not delivered goes with its description. */
 static bool request_reply(struct broker *b, struct request *q, uint16_t type, int outcome)
@@ -219,6 +227,7 @@ static bool request_reply(struct broker *b, struct request *q, uint16_t type, in
 	struct client *c = q->client;
 	bool sent;
 
+	request_count(b, outcome);
 	if (outcome != 0)
 		sent = request_say(b, c, type, outcome);
 	else
@@ -311,6 +320,7 @@ static int request_run(struct broker *b, struct client *c, const struct request_
 	if (rows[type].rules & ABOUT_MAILBOX)
 		mailbox_check(b, c->question.name);
 	memcpy(made, c->question.name, sizeof(made));
+	b->tally.requests[type]++;
 	c->sent = type == BS_REQ_SEND;
 	r = request_answer(b, c, p);
 	if (r < 0)
@@ -328,6 +338,8 @@ int request_serve(struct broker *b, struct client *c, const struct request_packe
 
 	b->refusal.why = 0;
 	c->wire = r == 0 || r == EPROTO ? peer_head.version : 0;
+	b->tally.other_version += r == EPROTONOSUPPORT;
+	b->tally.malformed += r == EPROTO || r < 0;
 	if (r == 0 && !request_in_turn(c, peer_head.type))
 		r = EPROTO;
 	if (r == 0)

@@ -60,6 +60,7 @@ int serve_stat(struct broker *b, struct request *q);
 int serve_list(struct broker *b, struct request *q);
 int serve_broker(struct broker *b, struct request *q);
 int serve_stop(struct broker *b, struct request *q);
+int serve_metrics(struct broker *b, struct request *q);
 
 /* adopt.c */
 int serve_create(struct broker *b, struct request *q);

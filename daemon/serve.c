@@ -143,3 +143,10 @@ int serve_stop(struct broker *b, struct request *q)
 		b->leaving = true;
 	return r;
 }
+
+int serve_metrics(struct broker *b, struct request *q)
+{
+	int r = rights_check_master(b, q->client);
+
+	return r == 0 ? scrape_give(b, q->client->uid, &q->reply_fd) : r;
+}

@@ -181,3 +181,9 @@ void stream_stat(struct stream *s, struct bs_wire_stat *stat)
 	bus_guard(&s->region);
 	bs_sight_stat(&s->sight, &s->header, stat);
 }
+
+void stream_stalls(struct stream *s, uint64_t now, uint64_t least_ns, struct bs_stalls *stalls)
+{
+	bus_guard(&s->region);
+	bs_sight_stalls(&s->sight, now, least_ns, stalls);
+}

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "daemon/bus.h"
+#include "daemon/figures.h"
 #include "daemon/rights.h"
 #include "proto/verdict.h"
 #include "proto/wire.h"
@@ -36,6 +37,9 @@ struct stream {
 	bool named; /* its name is in the registry */
 	bool kept; /* the service manager has a description of it: keeper.c */
 	bool standing; /* the broker's byte is locked */
+	int label; /* figures.c: its place among those that are shown by name, or -1 */
+	struct figures figures;
+	struct levels levels; /* when it was looked at last */
 	/* watch.c: to be looked at again at due_ns, if it is in the list */
 	struct stream *next_due, **due_link;
 	uint64_t due_ns;
@@ -84,6 +88,9 @@ bool stream_is_removed(struct stream *s);
 void stream_eof(struct stream *s);
 
 void stream_stat(struct stream *s, struct bs_wire_stat *stat);
+
+/* Its writers that have waited for room for @least_ns or longer at @now. */
+void stream_stalls(struct stream *s, uint64_t now, uint64_t least_ns, struct bs_stalls *stalls);
 
 /* Whose it is. */
 static inline struct owner stream_owner(const struct stream *s)

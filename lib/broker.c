@@ -471,6 +471,30 @@ int bstream_broker_stat(struct bstream_broker_stat *stat)
 	return 0;
 }
 
+int bstream_broker_metrics(int *fdp)
+{
+	struct bs_wire_head request = wire_head(BS_REQ_METRICS, sizeof(request));
+	struct timeval patience = { .tv_sec = ROUND_NS / 1000000000u };
+	struct bs_reply reply;
+	int fd = -1;
+	struct exchange x = {
+		.request = &request,
+		.request_len = sizeof(request),
+		.fd = -1,
+		.reply = &reply,
+		.reply_size = sizeof(reply),
+		.fdp = &fd,
+	};
+	int r = exchange_run(&x);
+
+	if (r < 0)
+		return r;
+	bs_link_forget(fd);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	*fdp = fd;
+	return 0;
+}
+
 int bstream_broker_start(void)
 {
 	struct bs_reply_broker reply;

@@ -680,6 +680,17 @@ BSTREAM_API int bstream_broker_start(void);
  */
 BSTREAM_API int bstream_broker_stop(void);
 
+/*
+ * bstream_broker_metrics - how the broker and its streams are, as OpenMetrics text (bstreamd(8)).
+ *
+ * @fdp: receives a socket, close-on-exec and the caller's, from which the text is read to its end;
+ *       the last line is "# EOF". A read that waits for five seconds fails with EAGAIN.
+ * Blocks: for the broker's answer only.
+ * Returns: 0; -ECONNREFUSED none is running; -EACCES only the broker's own user and root may.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_broker_metrics(int *fdp);
+
 /* bstream_refusal.why */
 #define BSTREAM_WHY_RIGHT	 1u /* uid has not the right to what is owner_uid's */
 #define BSTREAM_WHY_GROUP	 2u /* uid does not belong to the group owner_gid */

@@ -96,3 +96,21 @@ void bs_sight_stat(const struct bs_sight *s, const struct bs_header *header,
 	stat_words(s, stat);
 	stat_writers(s, stat);
 }
+
+void bs_sight_stalls(const struct bs_sight *s, uint64_t now, uint64_t least_ns,
+		     struct bs_stalls *stalls)
+{
+	*stalls = (struct bs_stalls){ 0 };
+	for (uint32_t i = 0; i < s->geo.max_writers; i++) {
+		struct bs_writer_line *l = &s->g->writers[i];
+		uint32_t peer_waits_for = figure_load(&l->waits_for);
+		uint64_t peer_since = figure_load(&l->waits_since_ns);
+
+		if (peer_waits_for != BS_WAITS_ROOM || peer_since == 0 || peer_since > now ||
+		    now - peer_since < least_ns || !writer_there(s, i))
+			continue;
+		stalls->n++;
+		if (now - peer_since > stalls->longest_ns)
+			stalls->longest_ns = now - peer_since;
+	}
+}

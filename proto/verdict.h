@@ -117,4 +117,13 @@ struct bs_wire_stat;
 void bs_sight_stat(const struct bs_sight *s, const struct bs_header *header,
 		   struct bs_wire_stat *stat);
 
+struct bs_stalls {
+	uint32_t n;
+	uint64_t longest_ns;
+};
+
+/* The writers that are there, and have waited for room for @least_ns or longer at @now (bs_now()). */
+void bs_sight_stalls(const struct bs_sight *s, uint64_t now, uint64_t least_ns,
+		     struct bs_stalls *stalls);
+
 #endif

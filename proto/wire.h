@@ -58,6 +58,7 @@ enum bs_request {
 	BS_REQ_NEXT, /* bs_wire_head, by a mailbox that heard the bell -> bs_reply_message + 0 or 1 fd */
 	BS_REQ_MAILBOX_CLOSE, /* bs_wire_head -> bs_reply: the name is free, what was queued is gone */
 	BS_REQ_BELL, /* bs_reply, from the broker, unasked: there are messages */
+	BS_REQ_METRICS, /* bs_wire_head -> bs_reply + 1 fd: a socket, OpenMetrics text comes out of it */
 	BS_REQ_COUNT,
 };
 

@@ -11,6 +11,7 @@ cli_tests = \
 	tests/cli/framing.bats \
 	tests/cli/keep.bats \
 	tests/cli/mail.bats \
+	tests/cli/metrics.bats \
 	tests/cli/json.bats \
 	tests/cli/progress.bats \
 	tests/cli/rights.bats \

@@ -117,6 +117,7 @@ static bool broker_round(void)
 		HOLDS(s->on_event(&broker, s, events[i].events) == 0);
 	}
 	watch_run(&broker.registry);
+	scrape_run(&broker);
 	client_bury(&broker);
 	HOLDS(client_admit(&broker) == 0);
 	HOLDS(broker.n_clients <= broker.limits.max_clients);
@@ -388,6 +389,7 @@ static void scene_clear(struct scene *s)
 	while (s->n_kept > 0)
 		close(s->kept[--s->n_kept]);
 	broker_rounds();
+	scrape_close(&broker);
 	while (r->names.n > 0)
 		registry_forget(r, r->names.items[0]);
 	while (r->watches.n > 0)
@@ -397,7 +399,7 @@ static void scene_clear(struct scene *s)
 		client_drop_all(&broker);
 	HOLDS(broker.n_clients == 0 && broker.n_parked == 0);
 	HOLDS(broker.post.names.n == 0 && broker.post.n_parked_ends == 0);
-	HOLDS(r->n_streams == 0 && r->bytes == 0);
+	HOLDS(r->n_streams == 0 && r->bytes == 0 && r->n_labelled == 0);
 	broker.leaving = false;
 }
 
