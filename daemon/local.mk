@@ -19,7 +19,8 @@ broker_objects = \
 	daemon/bus.c daemon/bus.h \
 	daemon/closer.c daemon/closer.h \
 	daemon/figures.c daemon/figures.h daemon/metrics.c daemon/metrics.h \
-	daemon/scrape.c daemon/scrape.h
+	daemon/scrape.c daemon/scrape.h \
+	daemon/log.c daemon/log.h daemon/dump.c daemon/dump.h
 daemon_bstreamd_CFLAGS = $(AM_CFLAGS) -pthread
 daemon_bstreamd_LDADD = proto/libbsproto.la
 

@@ -12,6 +12,7 @@
 #include "daemon/broker.h"
 #include "daemon/client.h"
 #include "daemon/closer.h"
+#include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/watch.h"
 #include "proto/hint.h"
@@ -55,6 +56,8 @@ static uint64_t loop_until(struct broker *b)
 		due = b->watchdog_due_ns;
 	if (scrape_due(b) < due)
 		due = scrape_due(b);
+	if (log_due() < due)
+		due = log_due();
 
 	if (!loop_is_idle(b) || b->idle_ns == 0) {
 		b->idle_since_ns = 0;
@@ -98,6 +101,7 @@ int loop_run(struct broker *b)
 		loop_feed_watchdog(b);
 		watch_run(&b->registry);
 		scrape_run(b);
+		log_run();
 		client_bury(b);
 		if (r == 0)
 			r = client_admit(b);

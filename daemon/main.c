@@ -26,7 +26,9 @@
 #include "daemon/bus.h"
 #include "daemon/client.h"
 #include "daemon/closer.h"
+#include "daemon/dump.h"
 #include "daemon/keeper.h"
+#include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/notify.h"
 #include "daemon/scan.h"
@@ -169,7 +171,11 @@ static int on_signal(struct broker *b, struct source *source, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(source->fd, &info, sizeof(info)) > 0)
+	if (read(source->fd, &info, sizeof(info)) <= 0)
+		return 0;
+	if (info.ssi_signo == SIGUSR1)
+		dump(b);
+	else
 		b->leaving = true;
 	return 0;
 }
@@ -217,6 +223,7 @@ static int signals_open(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -395,6 +402,8 @@ static void say_serving(struct broker *b)
 	snprintf(text, sizeof(text), "READY=1\nSTATUS=%u streams at %s", b->registry.n_streams,
 		 b->path);
 	notify_say(text);
+	log_say(LOG_INFO, "%s (wire %u, layout %u) serves %s, streams found: %u", PACKAGE_VERSION,
+		BS_WIRE_VERSION, BS_LAYOUT_VERSION, b->path, b->registry.n_streams);
 	b->watchdog_ns = notify_watchdog_ns();
 }
 
@@ -443,6 +452,8 @@ static int run(struct broker *b, const struct options *o)
 	if (r == 0) {
 		say_serving(b);
 		r = loop_run(b);
+		log_flush();
+		log_say(LOG_INFO, "leaves %s, streams left: %u", b->path, b->registry.n_streams);
 	}
 	notify_say("STOPPING=1");
 	broker_leave(b);
@@ -454,6 +465,7 @@ int main(int argc, char **argv)
 	struct options options = { .listen_fd = -1, .idle_s = -1, .accounts = &broker.accounts };
 	int r, status;
 
+	log_init();
 	accounts_init(&broker.accounts);
 	status = options_parse(&options, argc, argv);
 
@@ -463,10 +475,10 @@ int main(int argc, char **argv)
 	if (r == 0)
 		return EXIT_SUCCESS;
 	if (broker.scraping.failed) {
-		fprintf(stderr, "bstreamd: %s: %s\n", options.metrics, strerror(-r));
+		log_say(LOG_ERR, "%s: %s", options.metrics, strerror(-r));
 		return EXIT_FAILURE;
 	}
-	fprintf(stderr, "bstreamd: %s%s%s\n", broker.path, broker.path[0] ? ": " : "",
+	log_say(LOG_ERR, "%s%s%s", broker.path, broker.path[0] ? ": " : "",
 		r == -EADDRINUSE ? "another broker is serving this socket" : strerror(-r));
 	return r == -EADDRINUSE ? EXIT_TAKEN : EXIT_FAILURE;
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "daemon/keeper.h"
+#include "daemon/log.h"
 #include "daemon/registry.h"
 #include "daemon/watch.h"
 #include "proto/end.h"
@@ -181,6 +182,8 @@ void registry_grant(struct registry *r, struct stream *s, uint64_t byte, uid_t u
 
 void registry_forget(struct registry *r, struct stream *s)
 {
+	if (stream_is_ruined(s))
+		log_blame(s->header.uid, 0, "the memory of stream %s was cut off", s->header.name);
 	registry_unname(r, s);
 	watch_settle(r, s);
 	registry_unwatch(r, s);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/request.h"
 #include "daemon/watch.h"
@@ -235,6 +236,11 @@ static bool request_reply(struct broker *b, struct request *q, uint16_t type, in
 	if (q->reply_fd >= 0)
 		close(q->reply_fd); /* the message has it, or nobody */
 	q->reply_fd = -1;
+	if (outcome == EPROTO)
+		log_blame(c->uid, c->pid,
+			  "sent a request that is malformed, or about what is no stream");
+	if (!sent && !client_has_left(c))
+		log_blame(c->uid, c->pid, "does not read its replies");
 	if (!sent)
 		client_drop(b, c);
 	return sent;
@@ -340,12 +346,22 @@ int request_serve(struct broker *b, struct client *c, const struct request_packe
 	c->wire = r == 0 || r == EPROTO ? peer_head.version : 0;
 	b->tally.other_version += r == EPROTONOSUPPORT;
 	b->tally.malformed += r == EPROTO || r < 0;
+	if (r == EPROTONOSUPPORT)
+		log_blame(c->uid, c->pid,
+			  "speaks wire %u and layout %u, served are wire %u to %u and layout %u",
+			  peer_head.version, peer_head.layout, BS_WIRE_OLDEST, BS_WIRE_VERSION,
+			  BS_LAYOUT_VERSION);
+	else if (r < 0)
+		log_blame(c->uid, c->pid, "sent what is no request");
 	if (r == 0 && !request_in_turn(c, peer_head.type))
 		r = EPROTO;
 	if (r == 0)
 		r = question_check(p, &c->question);
-	if (r == 0)
+	if (r == 0) {
 		r = rights_check_client(b, c);
+		if (r != 0)
+			log_blame(c->uid, c->pid, "is not this broker's user");
+	}
 	if (r != 0) {
 		bool answered = r > 0 && request_reply(b, &refused, peer_head.type, r);
 

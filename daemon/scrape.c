@@ -23,6 +23,7 @@
 
 #include "daemon/broker.h"
 #include "daemon/closer.h"
+#include "daemon/log.h"
 #include "proto/hint.h"
 #include "proto/meeting.h"
 
@@ -203,6 +204,8 @@ static void scrape_hear(struct broker *b, struct scrape *s)
 
 	if (n == -EAGAIN || n == -EINTR)
 		return;
+	if (n == -EPROTO)
+		log_blame(s->uid, 0, "sent descriptors to the metrics' socket");
 	if (n <= 0) {
 		scrape_drop(b, s);
 		return;

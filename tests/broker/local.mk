@@ -3,6 +3,7 @@
 broker_tests = \
 	tests/broker/check_quotas \
 	tests/broker/check_keeper \
+	tests/broker/check_log \
 	tests/broker/check_metrics \
 	tests/broker/check_names \
 	tests/broker/check_packet \
@@ -25,6 +26,10 @@ tests_broker_check_keeper_SOURCES = tests/broker/check_keeper.c $(broker_raw)
 tests_broker_check_keeper_CFLAGS = $(guard_cflags)
 tests_broker_check_keeper_LDFLAGS = $(guard_ldflags)
 tests_broker_check_keeper_LDADD = $(guard_libs)
+tests_broker_check_log_SOURCES = tests/broker/check_log.c $(broker_raw)
+tests_broker_check_log_CFLAGS = $(guard_cflags)
+tests_broker_check_log_LDFLAGS = $(guard_ldflags)
+tests_broker_check_log_LDADD = $(guard_libs)
 tests_broker_check_metrics_SOURCES = tests/broker/check_metrics.c $(broker_raw)
 tests_broker_check_metrics_CFLAGS = $(guard_cflags)
 tests_broker_check_metrics_LDFLAGS = $(guard_ldflags)
