@@ -3,6 +3,7 @@
 # section 3 are by topic; for each other function that one names there is a page that points to it.
 man_sources = \
 	man/bstream.7.scd \
+	man/bstream-examples.7.scd \
 	man/bstream-layout.7.scd \
 	man/bstream-tutorial.7.scd \
 	man/bstream-wire.7.scd \
@@ -84,6 +85,25 @@ man_MANS += $(man_pages) $(man_links)
 SUFFIXES = .scd
 .scd:
 	$(AM_V_GEN)$(MKDIR_P) man && $(SCDOC) <$< >$@.tmp && mv $@.tmp $@
+
+# Whole programs, as they are.
+examples_shown = \
+	examples/crash-aware-reader.c \
+	examples/epoll.c \
+	examples/hand-over.c \
+	examples/inherited-ends.c \
+	examples/libevent.c \
+	examples/libuv.c \
+	examples/lines.c \
+	examples/reader.c \
+	examples/worker-pool.c \
+	examples/writer.c \
+	examples/zero-copy.c
+man/bstream-examples.7: man/bstream-examples.7.scd $(examples_shown)
+	$(AM_V_GEN)$(MKDIR_P) man && $(AWK) -v dir=$(srcdir)/examples/ '\
+		$$1 != "@example" { print; next } \
+		{ print "```"; while ((getline line < (dir $$2)) > 0) { gsub(/\\/, "&&", line); print line } print "```" }' \
+		$(srcdir)/man/bstream-examples.7.scd | $(SCDOC) >$@.tmp && mv $@.tmp $@
 
 # The page to point to is the one whose NAME has this one's.
 $(man_links): $(man_topics)

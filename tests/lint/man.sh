@@ -18,4 +18,9 @@ done 2>&1 | rows -v "skipping paragraph macro: PP" | complain "mandoc -T lint sa
 rows -H '^\.so ' ./*.[1-8] | sed -E 's|^\./([^:]+):\.so man[1-8]/(.*)|\1 \2|' | while read -r page target; do
 	[ -e "$target" ] || echo "$page: no $target"
 done | complain "links to pages that are not there"
+
+# Each example is shown.
+for example in "$top_srcdir"/examples/*.c; do
+	grep -qx "@example ${example##*/}" "$top_srcdir/man/bstream-examples.7.scd" || echo "${example##*/}"
+done | complain "examples that bstream-examples(7) does not show"
 exit $found
