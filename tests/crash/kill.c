@@ -5,13 +5,15 @@
  * For each scene: fork a victim, let it stop itself where the act begins, single-step it k times,
  * SIGKILL it, reap it, and have the scene's judge look at what it left; for k = 0, 1, 2, … until the
  * victim gets to its end. Without BSTREAM_LONG a scene of many steps is sampled: each k costs k
- * steps, so the stride grows with the scene, and starts at a different offset in each run of it.
+ * steps, so the stride grows with the scene, and starts at a different offset in each run of it. With
+ * BSTREAM_LONG it runs to the system call before the k-th instruction, and is stepped from there;
+ * BSTREAM_STRIDE=n: of all moments each n-th only.
  *
  * A scene may have two victims, which are stepped one after the other, each to a moment of its own,
  * and killed in either order.
  *
- * Output is TAP. Arguments: numbers of scenes to play, from 1. The scenes are scenes.c's or travel.c's,
- * as the program is linked.
+ * Output is TAP. Arguments: numbers of scenes to play, from 1. The scenes are scenes.c's, travel.c's or
+ * mail.c's, as the program is linked.
  */
 #include <errno.h>
 #include <sched.h>
@@ -30,6 +32,7 @@
 
 #define STEPS_SHORT 60000ul /* of one scene, in all, without BSTREAM_LONG */
 #define PAIRS_LONG  6ul /* moments of the second victim for each of the first */
+#define CALLS_MAX   4096u /* of one scene */
 #define HANG_S	    60u /* for one death; SIGALRM ends the program */
 
 static void die(const char *what)
@@ -125,7 +128,9 @@ static void stage_part(struct stage *st, struct bstream_writer *w, struct bstrea
 	st->fd = -1;
 	st->writer = scene->victim_reads || scene->from_name ? w : NULL;
 	st->reader = scene->victim_reads ? NULL : r;
-	if (scene->from_name && scene->victim_reads)
+	if (scene->from_mailbox)
+		st->reader = r;
+	else if (scene->from_name && scene->victim_reads)
 		check(bstream_reader_park(r), "bstream_reader_park");
 	else if (scene->from_socket && scene->victim_reads)
 		check(bstream_reader_send(st->socket[0], r), "bstream_reader_send");
@@ -203,6 +208,8 @@ static _Noreturn void victim(struct stage *st, bool other)
 	if (rc < 0)
 		_exit(97);
 	act_prepare(st);
+	if (scene->prepare != NULL)
+		scene->prepare(st, other);
 	trace_ready(); /* the first step is from here */
 	if (other)
 		scene->other(st);
@@ -230,6 +237,8 @@ static pid_t victim_start(struct stage *st, bool other)
 
 /* A death each: at step @k, and where the scene has another victim, at that one's step @j. */
 struct fate {
+	unsigned long
+		calls; /* which it has left behind by then: the steps are counted from there */
 	unsigned long k, j;
 	bool ended; /* the first got to its end before */
 };
@@ -264,7 +273,13 @@ static const char *play_once(const struct scene *scene, struct record *record, s
 		close(st.fd);
 	if (scene->polls)
 		stage_poll(&st);
-	trace_step(pid, fate->k, &fate->ended, NULL);
+	if (scene->ready != NULL)
+		scene->ready(&st);
+	fate->ended = false;
+	if (fate->calls > 0)
+		trace_syscalls(pid, fate->calls, &fate->ended, NULL);
+	if (!fate->ended)
+		trace_step(pid, fate->k, &fate->ended, NULL);
 	const char *bad = scene->moment != NULL ? scene->moment(&st) : NULL;
 	if (other != 0)
 		trace_step(other, fate->j, &other_ended, NULL);
@@ -293,6 +308,8 @@ static unsigned long scene_length(const struct scene *scene, struct record *reco
 	pid_t other = of_other ? victim_start(&st, true) : 0;
 	if (st.fd >= 0)
 		close(st.fd);
+	if (scene->ready != NULL)
+		scene->ready(&st);
 	n = trace_step(pid, -1ul, &ended, NULL);
 	if (of_other)
 		n = trace_step(other, -1ul, &ended, NULL);
@@ -306,7 +323,67 @@ static bool is_long(void)
 	return getenv("BSTREAM_LONG") != NULL;
 }
 
-static bool play(unsigned number, const struct scene *scene, struct record *record)
+/* Of the long form's moments each n-th is played. */
+static unsigned long long_stride(void)
+{
+	const char *set = getenv("BSTREAM_STRIDE");
+	unsigned long stride = set != NULL ? strtoul(set, NULL, 10) : 1;
+
+	return stride > 0 ? stride : 1;
+}
+
+static unsigned long profile[CALLS_MAX]; /* of the scene that is played */
+
+/* Where its system calls are, as scene_length. */
+static unsigned scene_profile(const struct scene *scene, struct record *record, unsigned long *lens)
+{
+	struct stage st;
+
+	stage_set(&st, scene, record);
+	pid_t pid = victim_start(&st, false);
+	if (st.fd >= 0)
+		close(st.fd);
+	if (scene->ready != NULL)
+		scene->ready(&st);
+	unsigned n = trace_profile(pid, lens, CALLS_MAX);
+	stage_clear(&st);
+	alarm(0);
+	return n;
+}
+
+static bool is_right(unsigned number, const struct scene *scene, struct record *record,
+		     struct fate *fate)
+{
+	const char *bad = play_once(scene, record, fate);
+
+	if (bad != NULL)
+		printf("not ok %u - %s: killed %lu system calls and %lu instructions on: %s\n",
+		       number, scene->name, fate->calls, fate->k, bad);
+	return bad == NULL;
+}
+
+/* At every instruction: let run to the system call before it, and stepped from there. */
+static bool play_every(unsigned number, const struct scene *scene, struct record *record,
+		       unsigned n)
+{
+	unsigned long stride = long_stride();
+	unsigned long deaths = 0, length = 0, next = (unsigned long)getpid() % stride;
+
+	for (unsigned calls = 0; calls < n; length += profile[calls++]) {
+		struct fate fate = { .calls = calls };
+
+		for (; next < length + profile[calls]; next += stride, deaths++) {
+			fate.k = next - length;
+			if (!is_right(number, scene, record, &fate))
+				return false;
+		}
+	}
+	printf("ok %u - %s: %lu deaths over %lu instructions\n", number, scene->name, deaths,
+	       length);
+	return true;
+}
+
+static bool play_some(unsigned number, const struct scene *scene, struct record *record)
 {
 	unsigned long length = scene_length(scene, record, false), deaths = 0;
 	unsigned long stride = 1;
@@ -314,18 +391,19 @@ static bool play(unsigned number, const struct scene *scene, struct record *reco
 
 	while (!is_long() && length * length / 2 / stride > STEPS_SHORT)
 		stride++;
-	for (fate.k = (unsigned long)getpid() % stride; !fate.ended; fate.k += stride, deaths++) {
-		const char *bad = play_once(scene, record, &fate);
-
-		if (bad != NULL) {
-			printf("not ok %u - %s: killed at instruction %lu of %lu: %s\n", number,
-			       scene->name, fate.k, length, bad);
+	for (fate.k = (unsigned long)getpid() % stride; !fate.ended; fate.k += stride, deaths++)
+		if (!is_right(number, scene, record, &fate))
 			return false;
-		}
-	}
 	printf("ok %u - %s: %lu deaths over %lu instructions\n", number, scene->name, deaths,
 	       length);
 	return true;
+}
+
+static bool play(unsigned number, const struct scene *scene, struct record *record)
+{
+	unsigned n = is_long() ? scene_profile(scene, record, profile) : 0;
+
+	return n > 0 ? play_every(number, scene, record, n) : play_some(number, scene, record);
 }
 
 /* Two victims: pairs of moments by chance, and in the long form for each moment of the first several
@@ -334,14 +412,15 @@ static bool play_both(unsigned number, const struct scene *scene, struct record 
 {
 	unsigned long length = scene_length(scene, record, false);
 	unsigned long length2 = scene_length(scene, record, true);
-	unsigned long pairs =
-		is_long() ? length * PAIRS_LONG : 2 * STEPS_SHORT / (length + length2);
+	unsigned long pairs = is_long() ? length * PAIRS_LONG / long_stride()
+					: 2 * STEPS_SHORT / (length + length2);
 
 	srandom((unsigned)getpid());
 	for (unsigned long i = 0; i < pairs; i++) {
 		struct fate fate = { .j = (unsigned long)random() % (length2 + 2) };
 
-		fate.k = is_long() ? i / PAIRS_LONG : (unsigned long)random() % (length + 2);
+		fate.k = is_long() ? i / PAIRS_LONG * long_stride()
+				   : (unsigned long)random() % (length + 2);
 		const char *bad = play_once(scene, record, &fate);
 		if (bad != NULL) {
 			printf("not ok %u - %s: killed at %lu of %lu and %lu of %lu: %s\n", number,

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stage.c - what the scenes of several files need: chunks that say what they are, and the judgements
- * on a dead writer and on a reader that is gone.
+ * stage.c - what the scenes of several files need: chunks that say what they are, the judgements on a
+ * dead writer, on a reader that is gone and on one that has a new owner, and a broker of their own.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "stage.h"
 
@@ -123,4 +126,109 @@ const char *judge_reader(struct stage *st)
 	    (rc = bstream_write(st->second, buf, st->scene->len, 0)) != -EPIPE)
 		return WRONG("the second writer's write says %d", rc);
 	return NULL;
+}
+
+void release_one(struct stage *st, struct bstream_reader *r)
+{
+	const void *chunk;
+	size_t len;
+
+	EXPECT(bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT), 1);
+	atomic_store(&st->record->begun, 1);
+	EXPECT(bstream_release(r), 0);
+	atomic_store(&st->record->done, 1);
+}
+
+/* What the blocked writer's call gave. */
+static int blocked_result(struct stage *st)
+{
+	int status;
+
+	if (waitpid(st->blocked, &status, 0) < 0)
+		return -ECHILD;
+	st->blocked = 0;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+int read_id(struct stage *st, uint64_t *idp)
+{
+	unsigned char buf[CHUNK_LIMIT];
+	size_t len = 0;
+	int rc = bstream_read(st->reader, buf, sizeof(buf), &len, bstream_after_ms(PATIENCE_MS));
+
+	if (rc != 1)
+		return rc;
+	memcpy(idp, buf, sizeof(*idp));
+	return len == st->scene->len && chunk_is(buf, (uint32_t)len, *idp) ? 1 : -EBADMSG;
+}
+
+const char *judge_owner(struct stage *st)
+{
+	uint64_t from = atomic_load(&st->record->done), begun = atomic_load(&st->record->begun);
+	static const unsigned char none[CHUNK_LIMIT];
+	uint64_t id = 0;
+	int rc = read_id(st, &id);
+
+	if (rc != 1)
+		return WRONG("the first chunk is %d", rc);
+	if (id == 2 * SECOND_ID + begun)
+		from = begun;
+	for (uint64_t i = from; i < st->filled; i++) {
+		if (id != 2 * SECOND_ID + i)
+			return WRONG("chunk %llu in place of %llu", (unsigned long long)id,
+				     (unsigned long long)(2 * SECOND_ID + i));
+		if (i + 1 < st->filled && (rc = read_id(st, &id)) != 1)
+			return WRONG("the next chunk is %d", rc);
+	}
+	if (st->blocked != 0) {
+		rc = read_id(st, &id);
+		if (rc != 1 || id != SECOND_ID)
+			return WRONG("what the blocked writer wrote is %d, %llu", rc,
+				     (unsigned long long)id);
+		rc = blocked_result(st);
+		if (rc != 0)
+			return WRONG("the blocked writer got %d", rc);
+	}
+	rc = bstream_write(st->writer, none, st->scene->len, BSTREAM_DONT_WAIT);
+	return rc == 0 ? NULL : WRONG("a write says %d", rc);
+}
+
+const char *judge_gone(struct stage *st)
+{
+	const char *bad = judge_reader(st);
+
+	if (bad != NULL || st->blocked == 0)
+		return bad;
+	int rc = blocked_result(st);
+	if (rc == -EPIPE || (rc == 0 && atomic_load(&st->record->begun) != 0))
+		return NULL;
+	return WRONG("the blocked writer got %d", rc);
+}
+
+/* ---- a broker ------------------------------------------------------------------------------- */
+
+static char dir[] = "/tmp/bstream-test.XXXXXX";
+
+const char *broker_begin(void)
+{
+	const char *daemon = getenv("BSTREAM_DAEMON");
+
+	if (daemon == NULL || access(daemon, X_OK) != 0)
+		return "BSTREAM_DAEMON is not a program";
+	if (mkdtemp(dir) == NULL)
+		return "no directory of its own";
+	setenv("XDG_RUNTIME_DIR", dir, 1);
+	unsetenv("BSTREAM_SOCKET");
+	return NULL;
+}
+
+void broker_end(void)
+{
+	char inner[64];
+
+	bstream_broker_stop();
+	snprintf(inner, sizeof(inner), "%s/bstream", dir);
+	rmdir(inner);
+	if (rmdir(dir) < 0)
+		printf("# %s is left behind\n", dir);
 }

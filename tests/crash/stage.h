@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stage.h - a scene: what a victim does, and what must be true after it was killed at any instruction
- * of it. scenes.c has the scenes, kill.c the killing.
+ * of it. scenes.c, travel.c and mail.c have the scenes, kill.c the killing.
  */
 #ifndef STAGE_H
 #define STAGE_H
@@ -49,6 +49,10 @@ struct scene {
 	bool from_attach; /* the attaching is part of what is stepped through */
 	bool from_name; /* the victim has no end but opens one, or makes the stream */
 	bool from_socket; /* the victim's end lies in its socket, in a message */
+	bool from_mailbox; /* or will lie in a mailbox: prepare makes that, ready sends it there */
+	void (*prepare)(struct stage *st,
+			bool other); /* in a victim before its first step, or NULL */
+	void (*ready)(struct stage *st); /* in the parent, when the victims are there; or NULL */
 	void (*act)(struct stage *st, void *end);
 	void (*other)(struct stage *st); /* a second victim, at the other end of the socket */
 	const char *(*moment)(struct stage *st); /* before the kill, or NULL */
@@ -84,7 +88,26 @@ const char *judge_writer(struct stage *st);
 /* The victim read: every writer learns that the reader is gone. */
 const char *judge_reader(struct stage *st);
 
+/* Likewise, and the blocked writer: nobody is left waiting. */
+const char *judge_gone(struct stage *st);
+
+/* The read end is the parent's now: nothing is lost, nothing but an unreleased chunk comes again, and
+ * whoever waited for room goes on. */
+const char *judge_owner(struct stage *st);
+
+/* In the victim: take one chunk, and say when. */
+void release_one(struct stage *st, struct bstream_reader *r);
+
+/* In the parent: its reader's next chunk, checked. As bstream_read. */
+int read_id(struct stage *st, uint64_t *idp);
+
+/* For scenes_begin() and scenes_end() where there are names: a runtime directory, and so a broker, of
+ * their own. */
+const char *broker_begin(void);
+void broker_end(void);
+
 #define STREAM_NAME "scene"
+#define PATIENCE_MS 20000
 #define CHUNK_LIMIT 8192u
 #define SECOND_ID   1000000u /* ids of the second writer's chunks start here */
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +94,44 @@ unsigned long trace_syscalls(pid_t pid, unsigned long n, bool *endedp, int *stat
 	*endedp = false;
 	return n;
 }
+
+#if defined(__x86_64__)
+static bool is_before_syscall(pid_t pid)
+{
+	struct user_regs_struct regs;
+
+	must(ptrace(PTRACE_GETREGS, pid, 0, &regs), "PTRACE_GETREGS");
+	errno = 0;
+	long word = ptrace(PTRACE_PEEKTEXT, pid, regs.rip, 0);
+	return errno == 0 && (word & 0xffff) == 0x050f;
+}
+
+unsigned trace_profile(pid_t pid, unsigned long *lens, unsigned max)
+{
+	bool ended = false;
+	unsigned n = 0;
+
+	for (lens[0] = 0; !ended;) {
+		bool call = is_before_syscall(pid);
+
+		trace_step(pid, 1, &ended, NULL);
+		lens[n]++;
+		if (call && n + 1 < max)
+			lens[++n] = 0;
+	}
+	return n + 1;
+}
+#else
+unsigned trace_profile(pid_t pid, unsigned long *lens, unsigned max)
+{
+	bool ended;
+
+	(void)lens;
+	(void)max;
+	trace_step(pid, -1ul, &ended, NULL);
+	return 0;
+}
+#endif
 
 int trace_let_go(pid_t pid)
 {

@@ -24,6 +24,11 @@ unsigned long trace_step(pid_t pid, unsigned long k, bool *endedp, int *statusp)
 /* Let it run through @n system calls, stopping behind each. How many there were; as trace_step. */
 unsigned long trace_syscalls(pid_t pid, unsigned long n, bool *endedp, int *statusp);
 
+/* Step it to its end, and note in @lens the steps between two system calls, the last of which makes the
+ * call: so that each moment can be had again by trace_syscalls() and a few steps. How many there are,
+ * no more than @max; 0 where nobody knows how a system call looks. */
+unsigned trace_profile(pid_t pid, unsigned long *lens, unsigned max);
+
 /* Let it go on, untraced, and wait for its end. The status. */
 int trace_let_go(pid_t pid);
 
