@@ -67,3 +67,30 @@ cli_bstreamctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(NCURSESW_CFLAGS) -pthre
 # Our own library goes in whole: the tool works from the build tree, without a libtool wrapper.
 cli_bstreamctl_LDFLAGS = -static $(AM_LDFLAGS) -pthread
 cli_bstreamctl_LDADD = lib/libbstream.la $(JANSSON_LIBS) $(NCURSESW_LIBS)
+
+# What bash, zsh and fish need to complete, printed by the tool itself from its table of verbs. The
+# tarball brings it, for builds that cannot run their own tool: for another machine, or with a
+# sanitizer, which may not start everywhere.
+completions = \
+	cli/completion/bash/bstreamctl \
+	cli/completion/fish/bstreamctl.fish \
+	cli/completion/zsh/_bstreamctl
+EXTRA_DIST += $(completions)
+
+if RUN_OWN_TOOL
+bashcompletion_DATA = cli/completion/bash/bstreamctl
+fishcompletion_DATA = cli/completion/fish/bstreamctl.fish
+zshcompletion_DATA = cli/completion/zsh/_bstreamctl
+CLEANFILES += $(completions)
+
+$(completions): cli/bstreamctl$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	cli/bstreamctl$(EXEEXT) completion $(notdir $(@D)) >$@.tmp && mv $@.tmp $@
+else
+bashcompletion_DATA = $(wildcard $(srcdir)/cli/completion/bash/*)
+fishcompletion_DATA = $(wildcard $(srcdir)/cli/completion/fish/*)
+zshcompletion_DATA = $(wildcard $(srcdir)/cli/completion/zsh/*)
+
+$(completions):
+	@echo "$@ cannot be made: this build does not run its own bstreamctl." >&2; exit 1
+endif

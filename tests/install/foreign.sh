@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A program that knows nothing of this tree is compiled against what make install installs, by its
-# pkg-config file: as C11 and C++17, shared and static. The Python module is found there too, and make
-# uninstall leaves nothing. TAP. Run it in the build tree, or set top_builddir.
+# pkg-config file: as C11 and C++17, shared and static. The Python module is found there too, shells find
+# what they need to complete, and make uninstall leaves nothing. TAP. Run it in the build tree, or set top_builddir.
 # shellcheck disable=SC2317 # functions are called by trap, and by name
 set -euo pipefail
 export LC_ALL=C
@@ -111,6 +111,62 @@ with w, r:
 ' "$dest" "$version"
 else
 	skip "Python" "configured without it"
+fi
+
+# Completions: installed is what the tool prints, and each shell finds it by itself.
+datadir=$(variable datadir)
+bash_dir=$(variable bashcompletiondir) zsh_dir=$(variable zshcompletiondir)
+fish_dir=$(variable fishcompletiondir)
+mkdir "$work/home" "$work/bin" # nothing else in PATH: "bstreamctl w" could be of others
+ln -s "$dest$bindir/bstreamctl" "$work/bin"
+as_user() { env HOME="$work/home" XDG_DATA_DIRS="$dest$datadir" PATH="$work/bin:$PATH" "$@"; }
+
+for file in "bash $bash_dir/bstreamctl" "zsh $zsh_dir/_bstreamctl" "fish $fish_dir/bstreamctl.fish"; do
+	# shellcheck disable=SC2016 # the inner shell's
+	must "${file#* "$prefix"/} is what the tool prints" \
+		bash -c 'cmp <("$0" completion "$1") "$2"' "$dest$bindir/bstreamctl" "${file%% *}" "$dest${file#* }"
+done
+
+# bash_completes TEXT - what bash does after this, which brings it the file
+bash_completes() {
+	local status=0
+	"$dest$bindir/bstreamctl" create completed/name || return
+	# shellcheck disable=SC2016 # the inner shell's
+	as_user bash --norc -euc '
+		eval "$0"
+		completed() {
+			COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+			_bstreamctl bstreamctl "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+			echo "${COMPREPLY[*]}"
+		}
+		complete -p bstreamctl
+		[ "$(completed bstreamctl wri)" = write ]
+		[ "$(completed bstreamctl read comp)" = completed/name ]' "$1" || status=1
+	"$dest$bindir/bstreamctl" rm completed/name
+	"$dest$bindir/bstreamctl" --no-start daemon stop
+	return "$status"
+}
+must "bash sources it, and completes a verb and a name" bash_completes "source $dest$bash_dir/bstreamctl"
+loader=/usr/share/bash-completion/bash_completion
+if [ -e $loader ]; then
+	must "bash-completion finds it" bash_completes \
+		"set +eu; source $loader; __load_completion bstreamctl || _comp_load bstreamctl; set -eu"
+else
+	skip "bash-completion finds it" "it is not installed"
+fi
+if command -v zsh >/dev/null; then
+	# shellcheck disable=SC2016 # zsh's
+	must "zsh finds it" as_user zsh -fc \
+		'fpath=($1 $fpath); autoload -Uz compinit && compinit -uD && [[ $_comps[bstreamctl] = _bstreamctl ]]' \
+		zsh "$dest$zsh_dir"
+else
+	skip "zsh finds it" "it is not installed"
+fi
+if command -v fish >/dev/null; then
+	# shellcheck disable=SC2016 # fish's
+	must "fish finds it" as_user fish -c 'test (complete -C "bstreamctl wri" | cut -f 1) = write'
+else
+	skip "fish finds it" "it is not installed"
 fi
 must "make uninstall" make -C "$build" uninstall DESTDIR="$dest"
 must "leaves nothing" sh -c "! find '$dest' -not -type d | grep ."
