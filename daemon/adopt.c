@@ -135,6 +135,8 @@ static int adopt_link(const struct registry *r, int fd, const struct statx *st, 
 			return EPROTO;
 		rc = renameat2(r->shm, from, r->shm, file, RENAME_NOREPLACE);
 	}
+	if (rc < 0 && errno == EXDEV) /* our shm directory, by a mount of the client's own */
+		return EOPNOTSUPP;
 	if (rc < 0) /* ENOENT: it had a name once, and cannot have one again */
 		return errno == ENOENT ? EPROTO : errno;
 	return 0;

@@ -62,6 +62,16 @@ start_system_broker() {
 	[ "$output" = hello ]
 }
 
+@test "a container that shares /dev/shm makes streams too" {
+	setup_containers
+	ctl daemon start
+	timeout -k 5 "$deadline" unshare --mount "$BSTREAMCTL" write s <<<hello
+	run -0 ctl stat s
+	[[ $output =~ sealed\ +yes ]]
+	run -0 ctl read s
+	[ "$output" = hello ]
+}
+
 @test "a death in a container is noticed outside" {
 	setup_containers
 	start_system_broker
