@@ -1,22 +1,74 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # doc/cookbook.md, run as it stands: each task's script in a directory of its own, with a broker of
-# its own, and what it prints compared with the block behind it. The one thing that is not real is
-# pkg-config, which answers with the paths of the build tree, as nothing is installed.
+# its own, and what it prints compared with the block behind it. What is not real is pkg-config, which
+# answers with the paths of the build tree, as nothing is installed; and the other machine, which is an
+# sshd of our own, without a port: ssh starts it and talks to its stdin.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # bats runs each test in a subshell of its own
 
 load setup
 
 book=$BATS_TEST_DIRNAME/../../doc/cookbook.md
 
+eval "setup_$(declare -f teardown)"
+
+teardown() {
+	local code=0
+	if [ -d "$dir/there" ]; then
+		XDG_RUNTIME_DIR=$dir/there "$BSTREAMCTL" -q --no-start daemon stop || [ $? -eq 4 ] || code=1
+	fi
+	setup_teardown && return $code
+}
+
+# other_machine - makes an ssh that reaches a machine where nothing is but bstream: a runtime directory
+# and a broker of its own. Nothing of the user's ssh is read or written.
+other_machine() {
+	local sshd=/usr/sbin/sshd key
+	[ -x $sshd ] || skip "sshd is not installed (openssh-server), and HOST names no machine"
+	command -v ssh ssh-keygen >/dev/null || skip "ssh is not installed (openssh-client)"
+	mkdir -m 700 ssh there
+	for key in host user; do
+		ssh-keygen -q -t ed25519 -N '' -f ssh/$key
+	done
+	cat >ssh/sshd_config <<-END
+		HostKey $dir/ssh/host
+		AuthorizedKeysFile $dir/ssh/user.pub
+		AuthenticationMethods publickey
+		PermitRootLogin prohibit-password
+		StrictModes no
+		PidFile none
+		LogLevel ERROR
+		SetEnv PATH=$PATH XDG_RUNTIME_DIR=$dir/there BSTREAM_DAEMON=$BSTREAM_DAEMON
+	END
+	cat >ssh/config <<-END
+		Host localhost
+		ProxyCommand $dir/ssh/sshd
+		IdentityFile $dir/ssh/user
+		IdentitiesOnly yes
+		UserKnownHostsFile $dir/ssh/known_hosts
+		GlobalKnownHostsFile /dev/null
+		StrictHostKeyChecking no
+		LogLevel ERROR
+	END
+	# Root's sshd wants a directory that only a running service has.
+	cat >ssh/sshd <<-END
+		#!/bin/sh
+		sshd="$sshd -i -f $dir/ssh/sshd_config"
+		if [ "\$(id -u)" -ne 0 ] || [ -d /run/sshd ]; then exec \$sshd; fi
+		exec unshare -m sh -c "mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec \$sshd"
+	END
+	printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v ssh)" "$dir/ssh/config" >bin/ssh
+	chmod +x ssh/sshd bin/ssh
+}
+
 # section NUMBER - that task's text
 section() {
 	awk -v head="## $1. " 'index($0, "## ") == 1 { in_it = index($0, head) == 1 } in_it' "$book"
 }
 
-# recipe NUMBER - runs it
-recipe() {
-	local needs top_builddir
+# surroundings - what the scripts find: bstreamctl, a compiler's way to the library, the Python module
+surroundings() {
+	local top_builddir
 	top_builddir=$(cd "$(dirname "$BSTREAMCTL")/.." && pwd)
 	mkdir bin
 	ln -s "$BSTREAMCTL" bin/bstreamctl
@@ -27,7 +79,13 @@ recipe() {
 	export PYTHONPATH=$BATS_TEST_DIRNAME/../../python PYTHONDONTWRITEBYTECODE=1
 	BSTREAM_DAEMON=$(dirname "$BSTREAMCTL")/../daemon/bstreamd
 	export BSTREAM_DAEMON
+}
 
+# recipe NUMBER - runs it
+recipe() {
+	local needs
+	surroundings
+	[ "$1" -ne 6 ] || [ -n "${HOST:-}" ] || other_machine
 	section "$1" >task
 	awk '/^```sh$/ { inside = 1; next } /^```$/ { inside = 0 } inside' task >script
 	awk '/^```$/ { if (inside == 1) inside = 0; else if (closed++ % 2 == 1) inside = 1; next } inside' \
@@ -52,6 +110,35 @@ recipe() {
 @test "4. ffmpeg to two consumers" { recipe 4; }
 @test "5. a pipeline across containers" { recipe 5; }
 @test "6. to another machine, by ssh" { recipe 6; }
+@test "6. what was cut off, or whose source died, ends as died on the other machine" {
+	surroundings
+	other_machine
+	ssh localhost bstreamctl --version >/dev/null || skip "sshd does not let us in"
+	# carry HERE THERE - the recipe's own lines, with these names
+	eval "carry() { $(section 6 | sed -n '/^{ /,/gunzip/p' |
+		sed 's/ backup / "$1" /; s/backup-there/$2/'); }"
+	export HOST=localhost
+
+	open_input
+	start write source <in
+	echo half of it >&9
+	until_eval '[ "$(field source fill)" = 1/16 ]'
+	kill -KILL "$pid"
+	carry source died || true
+	code=0
+	ssh localhost bstreamctl read died >got || code=$?
+	[ "$code" -eq 7 ]
+	[ "$(cat got)" = "half of it" ]
+
+	start_command ssh localhost "bstreamctl exec -o cut -- gunzip" <in
+	seq 100000 | gzip | head -c 20000 >&9
+	ssh localhost bstreamctl wait cut --for=writer
+	kill -KILL "$pid"
+	code=0
+	ssh localhost bstreamctl read cut >got || code=$?
+	[ "$code" -eq 7 ]
+}
+
 @test "7. a C program and a Python program" { recipe 7; }
 @test "8. back-pressure made visible" { recipe 8; }
 @test "9. tell a crash from an end" { recipe 9; }
