@@ -52,6 +52,19 @@ static bool tell_right(char buf[REFUSED_MAX], const struct bstream_refusal *r)
 	return true;
 }
 
+static bool tell_rule(char buf[REFUSED_MAX], const struct bstream_refusal *r)
+{
+	char asks[WHO_MAX];
+
+	snprintf(buf, REFUSED_MAX,
+		 "not permitted: the administrator's rules do not give %s %s "
+		 "(in /etc/bstream/access.d: %.15s, line %" PRIu64 ")",
+		 who_user(asks, r->uid),
+		 r->right == BSTREAM_RIGHT_OWN ? "the right to create it" : right_words(r->right),
+		 r->limit_name, r->limit);
+	return true;
+}
+
 static bool tell_limit(char buf[REFUSED_MAX], const struct bstream_refusal *r)
 {
 	char asks[WHO_MAX];
@@ -93,11 +106,7 @@ bool refused_tell(char buf[REFUSED_MAX], int err)
 			 who_user(asks, r.uid), group_words(group, r.owner_gid));
 		return true;
 	case BSTREAM_WHY_RULE:
-		snprintf(buf, REFUSED_MAX,
-			 "not permitted: the rules of this machine do not give %s %s "
-			 "(see /etc/bstream/access.d)",
-			 who_user(asks, r.uid), right_words(r.right));
-		return true;
+		return tell_rule(buf, &r);
 	case BSTREAM_WHY_USER_LIMIT:
 	case BSTREAM_WHY_BROKER_LIMIT:
 		return tell_limit(buf, &r);

@@ -13,6 +13,7 @@
 
 #include "daemon/mailbox.h"
 #include "daemon/registry.h"
+#include "daemon/rules.h"
 #include "daemon/scrape.h"
 #include "proto/wire.h"
 
@@ -54,6 +55,10 @@ struct broker {
 	dev_t socket_dev;
 	ino_t socket_ino;
 	int socket_watch; /* inotify's number */
+
+	struct rules rules; /* the administrator's */
+	const char *rules_dir; /* where they stand; NULL: nowhere */
+	bool rules_dir_named; /* by an option */
 
 	struct accounts accounts;
 	struct registry registry;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 bin_PROGRAMS += daemon/bstreamd
-daemon_bstreamd_SOURCES = daemon/main.c $(broker_objects)
-# All but main: tests/fuzz/wire is made of it, too.
+daemon_bstreamd_SOURCES = daemon/main.c daemon/access.c daemon/access.h \
+	daemon/reload.c daemon/reload.h $(broker_objects)
+# All but main and the files of rules: tests/fuzz/wire is made of it, too.
 broker_objects = \
 	daemon/broker.h daemon/source.h daemon/loop.c \
 	daemon/socket.c daemon/socket.h \
@@ -9,7 +10,7 @@ broker_objects = \
 	daemon/request.c daemon/request.h daemon/serve.c daemon/adopt.c \
 	daemon/mailbox.c daemon/mailbox.h \
 	daemon/letter.c daemon/letter.h \
-	daemon/rights.c daemon/rights.h daemon/account.c daemon/account.h \
+	daemon/rights.c daemon/rights.h daemon/rules.c daemon/rules.h daemon/account.c daemon/account.h \
 	daemon/notify.c daemon/notify.h daemon/keeper.c daemon/keeper.h \
 	daemon/stream.c daemon/stream.h \
 	daemon/registry.c daemon/registry.h \
@@ -21,8 +22,8 @@ broker_objects = \
 	daemon/figures.c daemon/figures.h daemon/metrics.c daemon/metrics.h \
 	daemon/scrape.c daemon/scrape.h \
 	daemon/log.c daemon/log.h daemon/dump.c daemon/dump.h
-daemon_bstreamd_CFLAGS = $(AM_CFLAGS) -pthread
-daemon_bstreamd_LDADD = proto/libbsproto.la
+daemon_bstreamd_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS) -pthread
+daemon_bstreamd_LDADD = proto/libbsproto.la $(INIH_LIBS)
 
 # Units for systemd (configure.ac says where). Both kinds of broker have units of the same name.
 systemdsystemunit_DATA = daemon/systemd/system/bstreamd.socket daemon/systemd/system/bstreamd.service \

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "daemon/access.h"
 #include "daemon/broker.h"
 #include "daemon/bus.h"
 #include "daemon/client.h"
@@ -31,6 +32,7 @@
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/notify.h"
+#include "daemon/reload.h"
 #include "daemon/scan.h"
 #include "daemon/socket.h"
 #include "daemon/watch.h"
@@ -52,6 +54,8 @@ struct options {
 	int idle_s; /* 0: never; -1: 30, and never with --system */
 	bool system;
 	const char *metrics; /* where to tell metrics; NULL: nowhere */
+	const char *access; /* the directory of the rules; NULL: with --system the usual one */
+	bool check; /* read them, and no more */
 	struct accounts *accounts; /* where limits are noted */
 };
 
@@ -71,6 +75,9 @@ static const char help[] =
 	"  --quota NAME=N      what one user may have: streams, bytes, ends, mailboxes, messages or\n"
 	"                      connections; may be given for each\n"
 	"  --metrics PATH      tell metrics there, to whoever asks for them by HTTP on a Unix socket\n"
+	"  --access DIR        where the rules of who may use which names are (default with --system:\n"
+	"                      " ACCESS_DIR "; else there are none)\n"
+	"  --check             read the rules, say what is wrong with them, and do no more\n"
 	"  --idle-timeout SEC  leave when nothing was held for that long (default 30; 0: never,\n"
 	"                      which is the default with --system)\n"
 	"  --foreground        do not detach; the default, unless --listen-fd is given\n"
@@ -116,6 +123,13 @@ static int options_take(struct options *o, int option)
 		return -1;
 	case 'f':
 		return -1;
+	case 'a':
+		o->access = optarg;
+		return optarg[0] == '/' ? -1
+					: usage_error("not a path that begins with /", "--access");
+	case 'c':
+		o->check = true;
+		return -1;
 	case 'q':
 		return accounts_set_limit(o->accounts, optarg)
 			       ? -1
@@ -149,6 +163,8 @@ static int options_parse(struct options *o, int argc, char **argv)
 		{ "system", no_argument, NULL, 'y' },
 		{ "quota", required_argument, NULL, 'q' },
 		{ "metrics", required_argument, NULL, 'm' },
+		{ "access", required_argument, NULL, 'a' },
+		{ "check", no_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -175,6 +191,8 @@ static int on_signal(struct broker *b, struct source *source, uint32_t events)
 		return 0;
 	if (info.ssi_signo == SIGUSR1)
 		dump(b);
+	else if (info.ssi_signo == SIGHUP)
+		reload(b);
 	else
 		b->leaving = true;
 	return 0;
@@ -362,6 +380,7 @@ static void broker_leave(struct broker *b)
 	watch_run(&b->registry);
 	registry_fini(&b->registry);
 	accounts_fini(&b->accounts);
+	rules_fini(&b->rules);
 }
 
 /* What the service manager gave us: the listening socket, if one is among it, and where that is. The
@@ -397,11 +416,7 @@ static int given_take_back(struct broker *b, int n_given)
 
 static void say_serving(struct broker *b)
 {
-	char text[PATH_MAX + 64];
-
-	snprintf(text, sizeof(text), "READY=1\nSTATUS=%u streams at %s", b->registry.n_streams,
-		 b->path);
-	notify_say(text);
+	reload_say_serving(b, "");
 	log_say(LOG_INFO, "%s (wire %u, layout %u) serves %s, streams found: %u", PACKAGE_VERSION,
 		BS_WIRE_VERSION, BS_LAYOUT_VERSION, b->path, b->registry.n_streams);
 	b->watchdog_ns = notify_watchdog_ns();
@@ -417,7 +432,7 @@ static uint64_t idle_time(const struct options *o)
 static int run(struct broker *b, const struct options *o)
 {
 	char path[BS_SOCKET_PATH];
-	int ready = -1, n_given = 0, listener = o->listen_fd, r = standard_fds_init();
+	int ready = -1, n_given = 0, listener = o->listen_fd, r = 0;
 
 	b->system = o->system;
 	if (b->system)
@@ -460,6 +475,19 @@ static int run(struct broker *b, const struct options *o)
 	return r;
 }
 
+/* --check: what a start would say. */
+static int check(struct broker *b)
+{
+	if (!b->rules_dir)
+		return usage_error("needs --system or --access", "--check");
+	if (!reload_first(b))
+		return EXIT_FAILURE;
+	printf("%s: nothing wrong, %zu rule%s\n", b->rules_dir, b->rules.n,
+	       b->rules.n == 1 ? "" : "s");
+	rules_fini(&b->rules);
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { .listen_fd = -1, .idle_s = -1, .accounts = &broker.accounts };
@@ -471,7 +499,14 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	r = run(&broker, &options);
+	reload_place(&broker, options.access, options.system);
+	if (options.check)
+		return check(&broker);
+	r = standard_fds_init();
+	if (r == 0 && !reload_first(&broker))
+		return EXIT_FAILURE; /* it has said why */
+	if (r == 0)
+		r = run(&broker, &options);
 	if (r == 0)
 		return EXIT_SUCCESS;
 	if (broker.scraping.failed) {

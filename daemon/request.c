@@ -32,7 +32,7 @@ struct row {
 	unsigned n_fds;
 	unsigned rules;
 	uint32_t flags; /* that it may carry */
-	uint32_t right; /* to the stream, if it is about one */
+	uint32_t right; /* to what has the name */
 	request_fn serve;
 };
 
@@ -44,7 +44,7 @@ struct row {
 #define SENDS  (NEEDS_NAME | ABOUT_MAILBOX | HAS_NOTE)
 
 static const struct row rows[BS_REQ_COUNT] = {
-	[BS_REQ_CREATE] = { CREATE, 1, 0, 0, 0, serve_create },
+	[BS_REQ_CREATE] = { CREATE, 1, 0, 0, RIGHT_MAKE, serve_create },
 	[BS_REQ_OPEN_WRITER] = { NAME, 0, OPENS, BS_WANT_WAIT, RIGHT_WRITE, serve_open_writer },
 	[BS_REQ_OPEN_READER] = { NAME, 0, OPENS, BS_WANT_WAIT, RIGHT_READ, serve_open_reader },
 	[BS_REQ_REMOVE] = { NAME, 0, NEEDS_NAME, 0, RIGHT_OWN, serve_remove },
@@ -55,8 +55,8 @@ static const struct row rows[BS_REQ_COUNT] = {
 	[BS_REQ_LIST] = { NAME, 0, ANY_NAME, 0, 0, serve_list },
 	[BS_REQ_BROKER] = { HEAD, 0, ANY_NAME, 0, 0, serve_broker },
 	[BS_REQ_STOP] = { HEAD, 0, ANY_NAME, 0, 0, serve_stop },
-	[BS_REQ_RESTORE] = { CREATE, 1, 0, 0, 0, serve_restore },
-	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX, 0, 0, serve_mailbox_open },
+	[BS_REQ_RESTORE] = { CREATE, 1, 0, 0, RIGHT_MAKE, serve_restore },
+	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX, 0, RIGHT_MAKE, serve_mailbox_open },
 	[BS_REQ_MAILBOX_EXISTS] = { NAME, 0, ABOUT_MAILBOX | WAITS, BS_WANT_WAIT, RIGHT_SEE,
 				    serve_exists },
 	[BS_REQ_SEND] = { NAME, 0, SENDS, BS_WANT_WAIT, RIGHT_WRITE, serve_send },
@@ -145,7 +145,7 @@ static int request_check_right(struct broker *b, const struct request *q, uint32
 {
 	struct owner owner;
 
-	if (right == 0 || (!q->stream && !q->mailbox))
+	if (right == 0 || right == RIGHT_MAKE || (!q->stream && !q->mailbox))
 		return 0;
 	owner = q->stream ? stream_owner(q->stream) : q->mailbox->owned_by;
 	return rights_check(b, q->client, &owner, right);
@@ -266,6 +266,32 @@ static struct request request_new(struct broker *b, struct client *c,
 	};
 }
 
+/* What it asks for is not there: wait for that, if it may be waited for. */
+static int request_await(struct broker *b, struct client *c, const struct row *row)
+{
+	if (!(row->rules & MAY_WAIT) || !(c->question.flags & BS_WANT_WAIT))
+		return ENOENT;
+	if (!client_may_stay(b) && !c->parked)
+		return request_over_limit(b, "waiting", b->limits.max_parked);
+	client_park(b, c);
+	return REQUEST_ANSWERED;
+}
+
+/* The rules come first: who may not have a name by them is not told whether it is there. */
+static int request_decide(struct broker *b, const struct row *row, struct request *q)
+{
+	uint32_t right = row->right;
+	int r = rights_check_rules(b, q->client, q->question->name, &right);
+
+	if (r != 0)
+		return r;
+	if ((row->rules & NEEDS_NAME) && !q->stream && !q->mailbox)
+		return request_await(b, q->client, row);
+	memset(b->packet, 0, sizeof(struct bs_reply));
+	r = request_check_right(b, q, right);
+	return r == 0 ? row->serve(b, q) : r;
+}
+
 /* Answer c->question, or park the client until that can be done. @p: NULL if it was parked. */
 static int request_answer(struct broker *b, struct client *c, const struct request_packet *p)
 {
@@ -275,19 +301,7 @@ static int request_answer(struct broker *b, struct client *c, const struct reque
 	int r;
 
 	b->refusal.why = 0;
-	if ((row->rules & NEEDS_NAME) && !q.stream && !q.mailbox) {
-		if (!(row->rules & MAY_WAIT) || !(c->question.flags & BS_WANT_WAIT))
-			r = ENOENT;
-		else if (client_may_stay(b) || c->parked)
-			return client_park(b, c), 0;
-		else
-			r = request_over_limit(b, "waiting", b->limits.max_parked);
-	} else {
-		memset(b->packet, 0, sizeof(struct bs_reply));
-		r = request_check_right(b, &q, row->right);
-		if (r == 0)
-			r = row->serve(b, &q);
-	}
+	r = request_decide(b, row, &q);
 	if (r < 0 || r == REQUEST_ANSWERED)
 		return r < 0 ? r : 0;
 	if (r == EPROTO && q.stream)

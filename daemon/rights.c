@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -103,9 +104,66 @@ int rights_check(struct broker *b, struct client *c, const struct owner *o, uint
 	return EACCES;
 }
 
-bool rights_may_see(const struct broker *b, struct client *c, const struct owner *o)
+static bool asker_is_in(void *who, gid_t gid)
 {
-	return (rights_of(b, c, o) & (RIGHT_SEE | RIGHT_OWN)) != 0;
+	return is_in_group(who, gid);
+}
+
+/* What the rules leave of @rights, and where it is said that they do not leave more. */
+static uint32_t rights_by_rules(const struct broker *b, struct client *c, const char *name,
+				uint32_t rights, const struct rule_place **denialp)
+{
+	static const struct {
+		uint32_t right;
+		enum rule_act act;
+	} ruled[] = {
+		{ RIGHT_READ, RULE_READ },
+		{ RIGHT_WRITE, RULE_WRITE },
+		{ RIGHT_MAKE, RULE_CREATE },
+	};
+	const struct rule_asker asker = { c->uid, asker_is_in, c };
+
+	if (c->uid == 0)
+		return rights;
+	for (size_t i = 0; i < sizeof(ruled) / sizeof(ruled[0]); i++) {
+		const struct rule_place *denial = NULL;
+
+		if (rights & ruled[i].right)
+			denial = rules_find_denial(&b->rules, ruled[i].act, name, &asker);
+		if (denial) {
+			rights &= ~ruled[i].right;
+			*denialp = denial;
+		}
+	}
+	return rights;
+}
+
+int rights_check_rules(struct broker *b, struct client *c, const char *name, uint32_t *wanted)
+{
+	const struct rule_place *denial = NULL;
+	uint32_t left = rights_by_rules(b, c, name, *wanted, &denial);
+
+	if (left != 0 || *wanted == 0) {
+		*wanted = left;
+		return 0;
+	}
+	b->refusal = (struct bs_refusal){
+		.why = BS_WHY_RULE,
+		.right = *wanted == RIGHT_MAKE ? RIGHT_OWN : *wanted,
+		.uid = c->uid,
+		.limit = denial->line,
+	};
+	snprintf(b->refusal.limit_name, sizeof(b->refusal.limit_name), "%.15s", denial->file);
+	return EACCES;
+}
+
+bool rights_may_see(const struct broker *b, struct client *c, const struct owner *o,
+		    const char *name)
+{
+	const struct rule_place *denial = NULL;
+	uint32_t rights = rights_of(b, c, o) & (RIGHT_SEE | RIGHT_OWN);
+
+	return rights != 0 && rights_by_rules(b, c, name, rights, &denial) != 0;
 }
 
 int rights_check_group(struct broker *b, struct client *c, gid_t gid)

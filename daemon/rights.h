@@ -19,6 +19,7 @@ struct client;
 #define RIGHT_WRITE 2u /* to take a write end */
 #define RIGHT_OWN   1u /* to remove it, and to give up what is kept */
 #define RIGHT_SEE   (RIGHT_READ | RIGHT_WRITE) /* to know of it: who may have any end of it */
+#define RIGHT_MAKE  8u /* to create it: everybody has it, but for rules */
 
 struct owner {
 	uid_t uid;
@@ -36,8 +37,13 @@ int rights_check_master(struct broker *b, const struct client *c);
  * what was missing. */
 int rights_check(struct broker *b, struct client *c, const struct owner *o, uint32_t wanted);
 
-/* The same without a refusal: is it to be shown? */
-bool rights_may_see(const struct broker *b, struct client *c, const struct owner *o);
+/* Which of the rights *@wanted do the administrator's rules leave it to this name, whoever's it is, and
+ * whether it is there or not? 0 or EACCES: none, and then the broker's refusal says by which rule. */
+int rights_check_rules(struct broker *b, struct client *c, const char *name, uint32_t *wanted);
+
+/* Both without a refusal: is it to be shown? */
+bool rights_may_see(const struct broker *b, struct client *c, const struct owner *o,
+		    const char *name);
 
 /* May it give something to this group: does it belong to it? 0 or EACCES, as above. */
 int rights_check_group(struct broker *b, struct client *c, gid_t gid);

@@ -94,7 +94,7 @@ int serve_list(struct broker *b, struct request *q)
 		struct stream *s = names->items[i];
 		struct owner owner = stream_owner(s);
 
-		if (!rights_may_see(b, q->client, &owner))
+		if (!rights_may_see(b, q->client, &owner, s->header.name))
 			continue;
 		stream_stat(s, &reply->streams[n]);
 		if (stream_is_ruined(s))

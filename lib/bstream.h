@@ -711,11 +711,11 @@ struct bstream_refusal {
 	size_t size;
 	int32_t error; /* what the call gave: -EACCES, -EDQUOT, -EPROTONOSUPPORT, … */
 	uint32_t why; /* BSTREAM_WHY_*; 0: it said no more */
-	uint32_t right; /* the right that was missing */
+	uint32_t right; /* the right that was missing; of a rule, OWN is to create */
 	uint32_t uid; /* who asked */
 	uint32_t owner_uid, owner_gid, mode; /* whose it is */
 	uint32_t wire_version, layout_version; /* the broker's */
-	uint64_t limit; /* how many, of what limit_name says */
+	uint64_t limit; /* how many, of what limit_name says; of a rule, the line in that file */
 	char limit_name[16];
 };
 

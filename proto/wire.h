@@ -108,13 +108,13 @@ struct bs_reply_message {
 /* bs_refusal.why */
 #define BS_WHY_RIGHT	1u /* @uid has not the @right to what is @owner_uid's */
 #define BS_WHY_GROUP	2u /* @uid does not belong to @owner_gid */
-#define BS_WHY_RULE	3u /* the administrator's rules do not give @uid the @right */
+#define BS_WHY_RULE	3u /* the rules, in file limit_name, line @limit, do not give @uid the @right */
 #define BS_WHY_USER	4u /* @uid has as many as one user may have: @limit */
 #define BS_WHY_BROKER	5u /* there are as many as there may be: @limit */
 #define BS_WHY_UNSEALED 6u /* this broker takes sealed streams only */
 
 /* bs_refusal.right, bits; one of them would have been enough */
-#define BS_RIGHT_OWN   1u
+#define BS_RIGHT_OWN   1u /* of a rule: to create it */
 #define BS_RIGHT_WRITE 2u
 #define BS_RIGHT_READ  4u
 

@@ -4,14 +4,17 @@
  * who may not. Played by root as two users and their groups.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "proto/end.h"
 #include "proto/segment.h"
 #include "tests/broker/raw.h"
@@ -184,6 +187,166 @@ START_TEST(a_list_has_what_one_may_open_in_it)
 	users_broker_end();
 }
 END_TEST
+
+/* ---- rules ---------------------------------------------------------------------------------- */
+
+#ifdef HAVE_INIH
+
+static char rules_dir[160], rules_file[192];
+
+static void rules_set(const char *text)
+{
+	FILE *file;
+
+	snprintf(rules_dir, sizeof(rules_dir), "%s/access.d", guard_dir());
+	snprintf(rules_file, sizeof(rules_file), "%s/a-name-of-more-than-15.conf", rules_dir);
+	MUST((mkdir(rules_dir, 0755) == 0 || errno == EEXIST) && chmod(rules_dir, 0755) == 0);
+	file = fopen(rules_file, "we");
+	MUST(file && fputs(text, file) >= 0 && fclose(file) == 0 && chmod(rules_file, 0644) == 0);
+}
+
+static void rules_remove(void)
+{
+	MUST(unlink(rules_file) == 0 && rmdir(rules_dir) == 0);
+}
+
+/* The last refusal was by the rule on that line. */
+static void by_rule(uint32_t right, uid_t uid, unsigned line)
+{
+	struct bstream_refusal refusal = { .size = sizeof(refusal) };
+
+	GIVES(bstream_refusal(&refusal), 0);
+	GIVES(refusal.error, -EACCES);
+	GIVES(refusal.why, BSTREAM_WHY_RULE);
+	GIVES(refusal.right, right);
+	GIVES(refusal.uid, uid);
+	GIVES(refusal.owner_uid, 0); /* whose it is is not told */
+	GIVES(refusal.limit, line);
+	GIVES(strcmp(refusal.limit_name, "a-name-of-more-"), 0);
+}
+
+static void make_within_rules(void *arg)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+	struct bstream_mailbox *m;
+
+	(void)arg;
+	o.mode = 0606;
+	GIVES(bstream_create("s", &o), 0);
+	GIVES(bstream_create("t", &o), 0);
+	GIVES(bstream_create("sys/s", &o), -EACCES);
+	by_rule(BSTREAM_RIGHT_OWN, ANNA, 2);
+	GIVES(bstream_mailbox_open("sys/box", &m), -EACCES);
+	by_rule(BSTREAM_RIGHT_OWN, ANNA, 2);
+	GIVES(bstream_mailbox_open("box", &m), 0);
+	bstream_mailbox_close(m);
+}
+
+static void make_for_the_band(void *arg)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+
+	(void)arg;
+	GIVES(bstream_create("sys/s", &o), 0);
+	GIVES(bstream_create("u", &o), -EACCES);
+	by_rule(BSTREAM_RIGHT_OWN, ANNA, 4);
+	GIVES(bstream_remove("sys/s"), 0);
+}
+
+static void use_within_rules(void *arg)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+	int n = 0;
+
+	(void)arg;
+	GIVES(bstream_create("u", &o), -EACCES);
+	by_rule(BSTREAM_RIGHT_OWN, BERT, 6);
+	GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w), -EACCES);
+	by_rule(BSTREAM_RIGHT_WRITE, BERT, 8);
+	GIVES(bstream_open_reader("t", BSTREAM_DONT_WAIT, &r), -EACCES);
+	by_rule(BSTREAM_RIGHT_READ, BERT, 7);
+	GIVES(bstream_stat("t", &stat), -EACCES);
+	by_rule(BSTREAM_RIGHT_READ | BSTREAM_RIGHT_WRITE, BERT, 8);
+	/* Nor does he learn what is not there, or wait for it. */
+	GIVES(bstream_open_reader("none", guard_patience(), &r), -EACCES);
+	GIVES(bstream_wait("none", BSTREAM_WAIT_MAILBOX, guard_patience()), -EACCES);
+	GIVES(bstream_send("none", "hi", 2, NULL, guard_patience()), -EACCES);
+	by_rule(BSTREAM_RIGHT_WRITE, BERT, 8);
+	GIVES(bstream_remove("none"), -ENOENT);
+	GIVES(bstream_list(count, &n), 0);
+	GIVES(n, 1);
+	GIVES(bstream_stat("s", &stat), 0);
+	GIVES(bstream_open_reader("s", BSTREAM_DONT_WAIT, &r), 0);
+	GIVES(bstream_refusal(&(struct bstream_refusal){ .size = sizeof(struct bstream_refusal) }),
+	      -ENOENT);
+	bstream_reader_close(r);
+}
+
+START_TEST(rules_take_names_away_whatever_their_modes)
+{
+	const char *const options[] = { "--access", rules_dir, NULL };
+
+	rules_set("[default]\n"
+		  "create = * !sys/*\n"
+		  "[group 61003]\n"
+		  "create = sys/*\n"
+		  "[user 61002]\n"
+		  "create =\n"
+		  "read = s\n"
+		  "write =\n");
+	users_broker_start(options);
+	as_user(ANNA, 0, make_within_rules, NULL);
+	as_user(ANNA, BAND, make_for_the_band, NULL);
+	as_user(BERT, BAND, use_within_rules, NULL);
+	anna_makes("none", 0600, 0);
+	GIVES(bstream_remove("none"), 0); /* root does as ever */
+	GIVES(bstream_remove("t"), 0);
+	users_broker_end();
+	rules_remove();
+}
+END_TEST
+
+static void look_for_s(void *arg)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+
+	*(int *)arg = bstream_stat("s", &stat);
+}
+
+/* What Bert gets who looks for "s". */
+static int bert_sees(void)
+{
+	int *shared = guard_shared_new(sizeof(*shared)), got;
+
+	as_user(BERT, 0, look_for_s, shared);
+	got = *shared;
+	guard_shared_free(shared, sizeof(*shared));
+	return got;
+}
+
+START_TEST(sighup_has_rules_read_anew)
+{
+	const char *const options[] = { "--access", rules_dir, NULL };
+	struct bstream_broker_stat broker = { .size = sizeof(broker) };
+
+	rules_set("[default]\nread =\nwrite =\n");
+	users_broker_start(options);
+	anna_makes("s", 0604, 0);
+	GIVES(bstream_broker_stat(&broker), 0);
+	GIVES(bert_sees(), -EACCES);
+	rules_set("[default]\nread = s\n");
+	MUST(kill(broker.pid, SIGHUP) == 0);
+	UNTIL(bert_sees() == 0);
+	GIVES(bstream_remove("s"), 0);
+	users_broker_end();
+	rules_remove();
+}
+END_TEST
+
+#endif
 
 /* ---- making --------------------------------------------------------------------------------- */
 
@@ -424,6 +587,10 @@ int main(void)
 		N_WAYS(a_stream_is_opened_as_its_mode_says, sizeof(rows) / sizeof(rows[0])),
 		ONCE(who_is_refused_is_told_whose_it_is_and_what_he_lacks),
 		ONCE(a_list_has_what_one_may_open_in_it),
+#ifdef HAVE_INIH
+		ONCE(rules_take_names_away_whatever_their_modes),
+		ONCE(sighup_has_rules_read_anew),
+#endif
 		ONCE(a_stream_is_given_to_ones_own_groups_only),
 		ONCE(what_a_header_claims_is_not_believed),
 		ONCE(rights_are_not_what_a_peer_writes_into_the_segment),

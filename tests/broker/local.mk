@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The broker: how it comes and goes, what it does with names, and what strangers may send it.
 broker_tests = \
+	tests/broker/check_access \
 	tests/broker/check_quotas \
 	tests/broker/check_keeper \
 	tests/broker/check_log \
@@ -10,6 +11,7 @@ broker_tests = \
 	tests/broker/check_post \
 	tests/broker/check_races \
 	tests/broker/check_rights \
+	tests/broker/check_rules \
 	tests/broker/check_sealed \
 	tests/broker/check_start \
 	tests/broker/check_strangers \
@@ -22,6 +24,11 @@ endif
 broker_raw = tests/broker/raw.c tests/broker/raw.h
 broker_users = $(broker_raw) tests/broker/users.c tests/broker/users.h
 
+tests_broker_check_access_SOURCES = tests/broker/check_access.c \
+	daemon/access.c daemon/access.h daemon/rules.c daemon/rules.h
+tests_broker_check_access_CFLAGS = $(guard_cflags) $(INIH_CFLAGS)
+tests_broker_check_access_LDFLAGS = $(guard_ldflags)
+tests_broker_check_access_LDADD = $(guard_libs) $(INIH_LIBS)
 tests_broker_check_keeper_SOURCES = tests/broker/check_keeper.c $(broker_raw)
 tests_broker_check_keeper_CFLAGS = $(guard_cflags)
 tests_broker_check_keeper_LDFLAGS = $(guard_ldflags)
@@ -54,6 +61,10 @@ tests_broker_check_rights_SOURCES = tests/broker/check_rights.c $(broker_users)
 tests_broker_check_rights_CFLAGS = $(guard_cflags)
 tests_broker_check_rights_LDFLAGS = $(guard_ldflags)
 tests_broker_check_rights_LDADD = $(guard_libs)
+tests_broker_check_rules_SOURCES = tests/broker/check_rules.c daemon/rules.c daemon/rules.h
+tests_broker_check_rules_CFLAGS = $(guard_cflags)
+tests_broker_check_rules_LDFLAGS = $(guard_ldflags)
+tests_broker_check_rules_LDADD = $(guard_libs)
 tests_broker_check_sealed_SOURCES = tests/broker/check_sealed.c $(broker_raw)
 tests_broker_check_sealed_CFLAGS = $(guard_cflags)
 tests_broker_check_sealed_LDFLAGS = $(guard_ldflags)

@@ -58,11 +58,12 @@ static void socket_place(char path[160])
 
 static void broker_exec(const char *const *options)
 {
-	const char *argv[32] = { "bstreamd", "--system" };
-	int n = 2;
+	/* This machine's own rules are none of ours. */
+	const char *argv[32] = { "bstreamd", "--system", "--access", guard_dir() };
+	int n = 4;
 
-	while (options && options[n - 2] && n < 31) {
-		argv[n] = options[n - 2];
+	while (options && options[n - 4] && n < 31) {
+		argv[n] = options[n - 4];
 		n++;
 	}
 	alarm(0);

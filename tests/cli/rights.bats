@@ -22,7 +22,9 @@ start_system_broker() {
 	chmod 755 "$dir"
 	mkdir -m 755 bstream
 	export BSTREAM_SOCKET=$socket
-	"$BSTREAM_DAEMON" --system "$@" 3>&- & # stopped by teardown, which then looks for its socket
+	mkdir -m 755 no-rules # and not this machine's
+	# stopped by teardown, which then looks for its socket
+	"$BSTREAM_DAEMON" --system --access "$dir/no-rules" "$@" 3>&- &
 	until_true ctl --no-start daemon status
 }
 
@@ -69,4 +71,68 @@ start_system_broker() {
 	run -2 "$BSTREAM_DAEMON" --system --quota sheep=1
 	run -2 "$BSTREAM_DAEMON" --system --quota streams=many
 	run -2 "$BSTREAM_DAEMON" --system --quota streams=1KB
+}
+
+# rules TEXT... - a file of rules, of these lines; skips the test in a build without inih
+rules() {
+	mkdir -p -m 755 access.d
+	printf '%s\n' "$@" >access.d/50-site.conf
+	chmod 644 access.d/50-site.conf
+	! "$BSTREAM_DAEMON" --access "$dir/access.d" --check 2>&1 | grep -q "built without inih" ||
+		skip "built without inih"
+}
+
+@test "what a rule forbids is exit 5, and names who, the right, and where that is said" {
+	rules '[default]' 'create = * !sys/*' 'read = news/*'
+	start_system_broker --access "$dir/access.d"
+	run -5 --separate-stderr as $anna create sys/s
+	[[ $stderr == *"rules do not give $anna the right to create it"*"50-site.conf, line 2)" ]]
+	run -0 as $anna create --mode 0606 s
+	run -5 --separate-stderr as $bert read --no-wait s
+	[[ $stderr == *"rules do not give $bert the right to read"*"50-site.conf, line 3)" ]]
+	run -5 --separate-stderr as $bert listen sys/box
+	[[ $stderr == *"rules do not give $bert the right to create it"* ]]
+	run -0 as $anna rm s
+}
+
+@test "rules that are wrong keep a broker from starting, and are told in one line" {
+	rules '[default]' 'raed = *'
+	run -1 --separate-stderr "$BSTREAM_DAEMON" --access "$dir/access.d" --socket "$socket"
+	[ "$stderr" = "bstreamd: $dir/access.d/50-site.conf:2: raed: not create, read or write" ]
+	[ ! -e "$socket" ]
+	run -1 "$BSTREAM_DAEMON" --access "$dir/access.d" --check
+	chmod 666 access.d/50-site.conf
+	run -1 --separate-stderr "$BSTREAM_DAEMON" --access "$dir/access.d" --check
+	[[ $stderr == *"50-site.conf: others than its owner may write to it (chmod go-w)" ]]
+	run -1 --separate-stderr "$BSTREAM_DAEMON" --access "$dir/none" --check
+	[ "$stderr" = "bstreamd: $dir/none: No such file or directory" ]
+	run -2 "$BSTREAM_DAEMON" --access access.d --check
+	run -2 "$BSTREAM_DAEMON" --check
+	rules '[default]' 'read = *'
+	run -0 "$BSTREAM_DAEMON" --access "$dir/access.d" --check
+	[ "$output" = "$dir/access.d: nothing wrong, 1 rule" ]
+}
+
+@test "SIGHUP has the rules read again; wrong ones are told, and the old ones stay" {
+	rules '[default]' 'read = *'
+	mkdir -m 700 bstream
+	"$BSTREAM_DAEMON" --access "$dir/access.d" --socket "$socket" 2>said 3>&- &
+	local broker=$!
+	until_true ctl --no-start daemon status
+	echo 'raed = *' >>access.d/50-site.conf
+	kill -HUP $broker
+	until_true grep -qx "bstreamd: $dir/access.d/50-site.conf:3: raed: not create, read or write (the rules stay as they were)" said
+	sed -i s/raed/write/ access.d/50-site.conf
+	kill -HUP $broker
+	until_true grep -q "access.d: read again, 2 rules" said
+	[ "$(broker_pid)" -eq $broker ]
+}
+
+@test "SIGHUP does nothing to a broker without rules" {
+	ctl create s
+	local broker
+	broker=$(broker_pid)
+	kill -HUP "$broker"
+	ctl rm s
+	[ "$(broker_pid)" -eq "$broker" ]
 }

@@ -32,9 +32,9 @@ TESTS += tests/scarce/programs.sh
 endif
 EXTRA_DIST += tests/scarce/faults.h
 tests_scarce_bstreamd_SOURCES = tests/scarce/faults.c $(daemon_bstreamd_SOURCES)
-tests_scarce_bstreamd_CFLAGS = $(AM_CFLAGS) -pthread
+tests_scarce_bstreamd_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS) -pthread
 tests_scarce_bstreamd_LDFLAGS = -static $(AM_LDFLAGS) $(scarce_wrap)
-tests_scarce_bstreamd_LDADD = proto/libbsproto.la
+tests_scarce_bstreamd_LDADD = proto/libbsproto.la $(INIH_LIBS)
 tests_scarce_bstreamctl_SOURCES = tests/scarce/faults.c $(cli_bstreamctl_SOURCES)
 tests_scarce_bstreamctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/cli
 tests_scarce_bstreamctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(NCURSESW_CFLAGS) -pthread
