@@ -3,6 +3,10 @@
  * case_broker.c - H: what names cost. One seqpacket round trip between two processes is what any
  * request to another process costs at least; the rest is measured in the same round. "sequence" is
  * create, open both ends, remove: four requests.
+ *
+ * Then there are as many streams as were asked for (10,000), and a thousand clients: at a pace of 100,000
+ * requests a minute in all, so that hardly any finds a queue before it, and once all at the same moment.
+ * The last column is the slowest request. A broker that has grown by then fails the round.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +18,7 @@
 #include <unistd.h>
 
 #include "bench/clock.h"
+#include "bench/crowd.h"
 #include "bench/histogram.h"
 #include "bench/suite.h"
 #include "lib/bstream.h"
@@ -21,6 +26,8 @@
 #define TRIPS	  2000u
 #define SEQUENCES 300u
 #define PACKET	  64u
+#define ASKED	  10u /* requests of each client of the crowd, in a round */
+#define GROWN_MAX (1l << 20) /* bytes that a broker may have more after a round */
 
 enum { STEP_CREATE, STEP_OPEN_WRITER, STEP_OPEN_READER, STEP_REMOVE, STEP_ALL, N_STEPS };
 
@@ -145,6 +152,9 @@ static int keep(const struct turn *t, const char *what, const char *name, const 
 	} else if (h) {
 		double ns = round_ns_per_tick();
 
+		if (seconds > 0)
+			s.value[METRIC_SECONDS] = seconds;
+
 		s.value[METRIC_P50] = histogram_quantile(h, 0.5) * ns;
 		s.value[METRIC_P99] = histogram_quantile(h, 0.99) * ns;
 	} else {
@@ -214,6 +224,77 @@ static int many(const struct suite *suite, bool create)
 	return err;
 }
 
+/* ---- a crowd ---- */
+
+static unsigned crowd_streams;
+
+/* Mostly questions about streams that are there; one in ten makes one and removes it. */
+static int crowd_ask(unsigned client, unsigned nth)
+{
+	struct bstream_options options = small_options();
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	char name[64];
+	int err;
+
+	if (nth % 10 != client % 10) {
+		snprintf(name, sizeof(name), "bench-list-%05u",
+			 (client * 7919u + nth * 104729u) % crowd_streams);
+		return bstream_stat(name, &stat);
+	}
+	snprintf(name, sizeof(name), "bench-crowd-%u", client);
+	err = bstream_create(name, &options);
+	return err ? err : bstream_remove(name);
+}
+
+/* Bytes of memory that the broker has; 0: not to be known. */
+static long broker_memory(void)
+{
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+	char path[64];
+	long pages = 0;
+	FILE *f;
+
+	if (bstream_broker_stat(&stat) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)stat.pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%*d %ld", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static int measure_crowd(const struct turn *t, const char *name, unsigned n, int at_once)
+{
+	static struct crowd_result result;
+	long before = broker_memory(), after;
+	int err = crowd_run(&result, n, at_once, crowd_ask);
+
+	after = broker_memory();
+	if (err == 0)
+		err = result.err;
+	if (err == 0 && t->round > 0 && after - before > GROWN_MAX)
+		err = -ENOMEM;
+	if (!t->suite->settings.quiet)
+		fprintf(stderr, "broker: %ld kB before, %ld kB after\n", before >> 10, after >> 10);
+	return keep(t, "1000 clients", name, &result.hist,
+		    (double)result.slowest * round_ns_per_tick() * 1e-9, err);
+}
+
+static int measure_crowds(struct turn *t)
+{
+	int err = 0;
+
+	crowd_streams = t->suite->settings.n_streams;
+	for (t->round = 0; t->round < t->suite->settings.rounds && !err; t->round++) {
+		err = measure_crowd(t, "100000 a minute", ASKED, 0);
+		if (!err)
+			err = measure_crowd(t, "all at once", 1, 1);
+	}
+	return err;
+}
+
 static int broker_run(struct suite *suite)
 {
 	struct turn t = { .suite = suite };
@@ -231,6 +312,8 @@ static int broker_run(struct suite *suite)
 		return keep(&t, "", "list", NULL, 0, made);
 	for (t.round = 0; t.round < suite->settings.rounds && !err; t.round++)
 		err = measure_list(&t);
+	if (!err)
+		err = measure_crowds(&t);
 	many(suite, false);
 	return err;
 }

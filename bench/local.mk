@@ -10,6 +10,7 @@ bench_bstream_bench_SOURCES = \
 	bench/suite.c bench/suite.h bench/programs.c bench/programs.h \
 	bench/case_oneway.c bench/case_roundtrip.c bench/case_idle.c bench/case_writers.c \
 	bench/case_crowded.c bench/case_bursts.c bench/case_shell.c bench/case_broker.c \
+	bench/crowd.c bench/crowd.h \
 	bench/round.c bench/round.h bench/party.c bench/party.h bench/seat.c bench/seat.h \
 	bench/loops.h bench/chunk.c bench/chunk.h bench/histogram.c bench/histogram.h \
 	bench/clock.h bench/mapping.h bench/load.c bench/load.h bench/idle.c bench/idle.h \

@@ -4,6 +4,7 @@ broker_tests = \
 	tests/broker/check_access \
 	tests/broker/check_quotas \
 	tests/broker/check_keeper \
+	tests/broker/check_crowd \
 	tests/broker/check_log \
 	tests/broker/check_metrics \
 	tests/broker/check_names \
@@ -33,6 +34,10 @@ tests_broker_check_keeper_SOURCES = tests/broker/check_keeper.c $(broker_raw)
 tests_broker_check_keeper_CFLAGS = $(guard_cflags)
 tests_broker_check_keeper_LDFLAGS = $(guard_ldflags)
 tests_broker_check_keeper_LDADD = $(guard_libs)
+tests_broker_check_crowd_SOURCES = tests/broker/check_crowd.c $(broker_raw)
+tests_broker_check_crowd_CFLAGS = $(guard_cflags)
+tests_broker_check_crowd_LDFLAGS = $(guard_ldflags)
+tests_broker_check_crowd_LDADD = $(guard_libs)
 tests_broker_check_log_SOURCES = tests/broker/check_log.c $(broker_raw)
 tests_broker_check_log_CFLAGS = $(guard_cflags)
 tests_broker_check_log_LDFLAGS = $(guard_ldflags)
