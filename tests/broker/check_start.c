@@ -291,6 +291,43 @@ START_TEST(a_dead_brokers_socket_is_replaced)
 }
 END_TEST
 
+static void nobody_is_asked(void)
+{
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+
+	GIVES(bstream_create("s", NULL), -EACCES);
+	GIVES(bstream_broker_start(), -EACCES);
+	GIVES(bstream_broker_stat(&stat), -EACCES);
+}
+
+/* In a place that all may write to, others may have been there first. */
+START_TEST(a_directory_that_is_not_ours_alone_is_not_gone_into)
+{
+	char dir[128], real[128];
+
+	snprintf(dir, sizeof(dir), "%s/bstream-%u", guard_dir(), (unsigned)geteuid());
+	snprintf(real, sizeof(real), "%s/real", guard_dir());
+	unsetenv("XDG_RUNTIME_DIR");
+	setenv("TMPDIR", guard_dir(), 1);
+	MUST(mkdir(real, 0700) == 0 && symlink(real, dir) == 0);
+	nobody_is_asked();
+	MUST(unlink(dir) == 0 && rename(real, dir) == 0);
+	MUST(chmod(dir, 0720) == 0);
+	nobody_is_asked();
+	MUST(chmod(dir, 0702) == 0);
+	nobody_is_asked();
+	MUST(chmod(dir, 0700) == 0);
+	if (geteuid() == 0) {
+		MUST(chown(dir, 65534, 0) == 0);
+		nobody_is_asked();
+		MUST(chown(dir, 0, 0) == 0);
+	}
+	GIVES(bstream_broker_start(), 0);
+	GIVES(bstream_broker_stop(), 0);
+	MUST(rmdir(dir) == 0);
+}
+END_TEST
+
 struct morgue { /* a socket behind which each broker dies as soon as it is asked */
 	int listener;
 	_Atomic int n_asked;
@@ -390,6 +427,7 @@ int main(void)
 		ONCE(a_second_broker_by_hand_is_refused),
 		ONCE(a_broker_that_nobody_can_find_any_more_leaves),
 		ONCE(a_dead_brokers_socket_is_replaced),
+		ONCE(a_directory_that_is_not_ours_alone_is_not_gone_into),
 		ONCE(a_call_gives_up_when_more_than_twenty_brokers_went_away_under_it),
 		ONCE(a_forked_child_keeps_no_connection_and_can_make_its_own),
 	};
