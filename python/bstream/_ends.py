@@ -7,6 +7,10 @@ RuntimeError (another thread is in the end, or this one's signal handler came in
 ValueError (it is closed). Taking is a load and a store with no point in between at which
 the interpreter changes threads or runs signal handlers; that is so in every CPython with a GIL.
 
+What is called for each chunk is written for speed: a call costs more than what it does, so arguments
+are made once and passed ready (_arg, _at, _at2), and views() has in its own loop what peek() and
+release() do. doc/python.md says what is left.
+
 What does not wait is called with the GIL held; only when the library says EAGAIN is it called again
 with the GIL given up, and in the main thread in slices, for the sake of Ctrl-C (see _deadline.py).
 """
@@ -19,12 +23,13 @@ import os
 import select
 import socket
 from contextlib import contextmanager
+from sys import getrefcount
 from types import TracebackType
 from typing import Any, AsyncIterator, Callable, Iterator, Optional, Union
 
 from . import _deadline
 from ._lend import Hold, Lender, warn_forgotten
-from ._library import bare, now, patient
+from ._library import bare, now, patient, ready
 from ._stat import Stat, c_stat, stat_of
 from .errors import ChunkSizeError, failure, reset
 
@@ -32,7 +37,7 @@ _AGAIN = -errno.EAGAIN
 _BIG = 65536  # bytes; the GIL is given up to copy more
 
 _INT_MAX = 2**31 - 1
-_DONT_WAIT = ctypes.c_uint64(0)
+_DONT_WAIT = None  # as an argument without a type: zero, and the cheapest that there is
 
 _peek = bare("peek")
 _release = bare("release")
@@ -84,7 +89,7 @@ def _socket_wait(sock: Socket, events: int) -> int:
 class _End:
     """What both ends share."""
 
-    __slots__ = ("_h", "_hold", "_lender", "_out", "_words", "_at", "_at2", "__weakref__")
+    __slots__ = ("_h", "_arg", "_hold", "_lender", "_out", "_words", "_at", "_at2", "__weakref__")
 
     _kind: str  # of the C functions: "reader" or "writer"
 
@@ -106,7 +111,9 @@ class _End:
         self._hold = Hold(address, self._died)
         self._lender = Lender(self._hold, readonly=self._kind == "reader")
         self._out = out = Handles()
-        self._words, self._at, self._at2 = out.words, out.first, out.second
+        self._words = out.words
+        self._at, self._at2 = ready(out.first.value), ready(out.second.value)
+        self._arg = ready(address)  # _h, for bare functions
         self._h = ctypes.c_size_t(address)
 
     @classmethod
@@ -304,7 +311,7 @@ class Writer(_End):
             raise self._refusal()
         self._h = None
         try:
-            rc = _AGAIN if size > _BIG else _write(h, data, size, _DONT_WAIT)
+            rc = _AGAIN if size > _BIG else _write(self._arg, data, size, _DONT_WAIT)
             if rc == _AGAIN and (timeout != 0 or size > _BIG):
                 rc = self._wait(h, timeout, patient.write, data, size)
         finally:
@@ -348,19 +355,29 @@ class Writer(_End):
         try:
             if not 0 <= size <= _INT_MAX:
                 raise failure(-errno.EMSGSIZE)
-            rc = _reserve(h, size, self._at, _DONT_WAIT)
+            rc = _reserve(self._arg, size, self._at, _DONT_WAIT)
             if rc == _AGAIN and timeout != 0:
                 rc = self._wait_reserve(h, size, timeout)
             if rc == 0:
                 self._reserved = size
-                return self._lender.lend(self._words[0], size)
+                lender = self._lender  # lent as lend() does
+                address = self._words[0]
+                spot = lender.spots.get(address)
+                if spot is None or spot.size < size:
+                    spot = lender.remember(address, size)
+                view = memoryview(spot.buffer)
+                if size != spot.size:
+                    view = view[:size]
+                lender.spot = spot
+                lender.view = view
+                return view
         finally:
             self._h = h
         raise failure(rc)
 
     def _wait_reserve(self, h: ctypes.c_size_t, size: int, timeout: Optional[float]) -> int:
         return _deadline.until(
-            _deadline.at(timeout), lambda end: int(patient.reserve(h, size, self._at, end))
+            _deadline.at(timeout), lambda end: int(patient.reserve(h, size, self._out.first, end))
         )
 
     def commit(self, size: Optional[int] = None) -> None:
@@ -370,10 +387,19 @@ class Writer(_End):
             raise self._refusal()
         self._h = None
         try:
-            self._lender.revoke()
+            lender = self._lender
+            view, spot = lender.view, lender.spot
+            if view is None or spot is None:
+                lender.revoke()
+            else:  # as revoke() does
+                view.release()
+                lender.view = view = None
+                if getrefcount(spot.base) != spot.idle:
+                    raise lender.in_use()
+                lender.spot = None
             if size is None:
                 size = self._reserved or 0
-            rc = _commit(h, size) if 0 <= size <= _INT_MAX else -errno.EINVAL
+            rc = _commit(self._arg, size) if 0 <= size <= _INT_MAX else -errno.EINVAL
             if rc == 0 or rc == -errno.EPIPE:
                 self._reserved = None
         finally:
@@ -491,9 +517,9 @@ class Reader(_End):
     def _read_to(self, h: ctypes.c_size_t, array: Any, timeout: Optional[float]) -> int:
         """What bstream_read says; the chunk's size is in the first word."""
         size = len(array)
-        rc: int = _AGAIN if size > _BIG else _read(h, array, size, self._at, _DONT_WAIT)
+        rc: int = _AGAIN if size > _BIG else _read(self._arg, array, size, self._at, _DONT_WAIT)
         if rc == _AGAIN and (timeout != 0 or size > _BIG):
-            rc = self._wait(h, timeout, patient.read, ctypes.addressof(array), size, self._at)
+            rc = self._wait(h, timeout, patient.read, ctypes.addressof(array), size, self._out.first)
         return rc
 
     def read(self, timeout: Optional[float] = None) -> Optional[bytes]:
@@ -555,9 +581,9 @@ class Reader(_End):
             lender = self._lender
             if lender.spot is not None:
                 lender.revoke()
-            rc = _peek(h, self._at, self._at2, _DONT_WAIT)
+            rc = _peek(self._arg, self._at, self._at2, _DONT_WAIT)
             if rc == _AGAIN and timeout != 0:
-                rc = self._wait(h, timeout, patient.peek, self._at, self._at2)
+                rc = self._wait(h, timeout, patient.peek, self._out.first, self._out.second)
             if rc == 1:
                 words = self._words
                 return lender.lend(words[0], words[1])
@@ -581,7 +607,7 @@ class Reader(_End):
         self._h = None
         try:
             self._lender.revoke()
-            rc = _release(h)
+            rc = _release(self._arg)
         finally:
             self._h = h
         if rc < 0:
@@ -591,14 +617,48 @@ class Reader(_End):
         """Each chunk in place, as peek() and release() give it: a memoryview is good until the loop
         goes on to the next. A loop that is left by break or by an exception leaves its chunk to be
         read again, unless it calls release() first. `timeout` is for each chunk."""
+        lender, words, spots = self._lender, self._words, self._lender.spots
+        arg, at, at2 = self._arg, self._at, self._at2
+        view: Optional[memoryview] = None
         while True:
-            view = self.peek(timeout)
-            if view is None:
-                return
+            h = self._h
+            if h is None:
+                raise self._refusal()
+            self._h = None
+            try:
+                spot = lender.spot
+                if spot is not None:
+                    lent = lender.view
+                    if lent is not view or lent is None:
+                        lender.revoke()  # the loop's body peeked, or failed to release
+                    else:
+                        lent.release()
+                        lender.view = None
+                        if getrefcount(spot.base) != spot.idle:
+                            raise lender.in_use()
+                        lender.spot = None
+                        rc = _release(arg)
+                        if rc < 0:
+                            raise failure(rc)
+                rc = _peek(arg, at, at2, _DONT_WAIT)
+                if rc == _AGAIN and timeout != 0:
+                    rc = self._wait(h, timeout, patient.peek, self._out.first, self._out.second)
+                if rc != 1:
+                    break
+                spot = spots.get(words[0])
+                size = words[1]
+                if spot is None or spot.size < size:
+                    spot = lender.remember(words[0], size)
+                view = memoryview(spot.buffer)
+                if size != spot.size:
+                    view = view[:size]
+                lender.spot = spot
+                lender.view = view
+            finally:
+                self._h = h
             yield view
-            if self.lent is view:
-                del view
-                self.release()
+        if rc < 0:
+            raise failure(rc)
 
     def park(self) -> None:
         """Gives the read end of a named stream back to its name, where the next Reader finds it,

@@ -69,20 +69,20 @@ class Spot:
 class Lender:
     """Lends one piece of memory at a time."""
 
-    __slots__ = ("_hold", "_readonly", "_spots", "spot", "view", "__weakref__")
+    __slots__ = ("_hold", "_readonly", "spots", "spot", "view", "__weakref__")
 
     def __init__(self, hold: Hold, readonly: bool) -> None:
         self._hold: Optional[Hold] = hold
         self._readonly = readonly
-        self._spots: dict[int, Spot] = {}
+        self.spots: dict[int, Spot] = {}
         self.spot: Optional[Spot] = None  # where it was lent from, until nobody has it
         self.view: Optional[memoryview] = None  # what is lent now
         _lenders.add(self)
 
     def lend(self, address: int, size: int) -> memoryview:
-        spot = self._spots.get(address)
+        spot = self.spots.get(address)
         if spot is None or spot.size < size:
-            spot = self._remember(address, size)
+            spot = self.remember(address, size)
         self.spot = spot
         view = memoryview(spot.buffer)
         if size != spot.size:
@@ -90,11 +90,11 @@ class Lender:
         self.view = view
         return view
 
-    def _remember(self, address: int, size: int) -> Spot:
+    def remember(self, address: int, size: int) -> Spot:
         assert self._hold is not None
-        if len(self._spots) >= _SPOTS_MAX:
-            self._spots.clear()
-        spot = self._spots[address] = Spot(self._hold, address, size, self._readonly)
+        if len(self.spots) >= _SPOTS_MAX:
+            self.spots.clear()
+        spot = self.spots[address] = Spot(self._hold, address, size, self._readonly)
         return spot
 
     def revoke(self) -> None:
@@ -105,13 +105,17 @@ class Lender:
             self.view = view = None
         if spot is not None:
             if getrefcount(spot.base) != spot.idle:
-                raise BufferError("a slice of the chunk's memoryview still exists")
+                raise self.in_use()
             self.spot = None
+
+    @staticmethod
+    def in_use() -> BufferError:
+        return BufferError("a slice of the chunk's memoryview still exists")
 
     def drop(self) -> None:
         """The end is over. What is still lent keeps the Hold, and so the memory, by itself."""
         self._hold = None
-        self._spots = {}
+        self.spots.clear()
         self.spot = self.view = None
 
     def after_fork(self) -> None:

@@ -218,11 +218,16 @@ def _bind(path: str, library: ctypes.CDLL, version: str) -> SimpleNamespace:
 
 def bare(name: str) -> Any:
     """A function that keeps the GIL and converts no argument: half the cost of a call is that. Only for
-    what is called for each chunk, and only with ctypes instances, bytes, and numbers that fit an int:
+    what is called for each chunk, and only with ready(), ctypes instances, bytes, and numbers that fit an int:
     nothing else is checked, None becomes NULL, and a larger number loses its upper half."""
     function: Any = _now["bstream_" + name]
     function.restype = c_int
     return function
+
+
+def ready(number: int) -> Any:
+    """A number of 64 bits as an argument that is not converted again."""
+    return c_size_t.from_param(number)
 
 
 path, _patient = _load()

@@ -177,7 +177,7 @@ class Views(guard.Case):
                 view = reader.peek()
                 self.assertEqual(bytes(view), guard.chunk(number, 10 + number % 70))
                 reader.release()
-                self.assertLessEqual(len(reader._lender._spots), 8)
+                self.assertLessEqual(len(reader._lender.spots), 8)
         finally:
             _lend._SPOTS_MAX = limit
 
