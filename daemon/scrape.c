@@ -2,7 +2,9 @@
 /*
  * scrape.c - owns the metrics' socket and those who read them.
  *
- * There are eight places. If all are taken, the oldest of the user who has most of them goes. What one
+ * There are eight places. If all are taken, the oldest of the user who has most of them goes; but if that
+ * is the newcomer's own, and one that waits for us and not we for it, the newcomer does, or they would
+ * chase each other away for ever. What one
  * asks may have 4 kB, what he is told is sent as he reads it, and after ten seconds he is gone.
  * However many ask, the streams are looked at once for all who wait, in steps between the loop's
  * rounds, and at most a tenth of the time.
@@ -55,8 +57,8 @@ static unsigned n_scrapes_of(const struct scraping *g, uid_t uid)
 	return n;
 }
 
-/* A free place; somebody may have to go for it. */
-static struct scrape *scrape_place(struct broker *b)
+/* A free place, for one more of this user; somebody may have to go for it. NULL: he has to. */
+static struct scrape *scrape_place(struct broker *b, uid_t uid)
 {
 	struct scraping *g = &b->scraping;
 	struct scrape *most = NULL;
@@ -73,6 +75,8 @@ static struct scrape *scrape_place(struct broker *b)
 			n_most = n;
 		}
 	}
+	if (most->uid == uid && most->state == SCRAPE_WAITS)
+		return NULL;
 	scrape_drop(b, most);
 	return most;
 }
@@ -82,8 +86,12 @@ static int scrape_on_event(struct broker *b, struct source *source, uint32_t eve
 /* Takes @fd. False: it could not be had, and is closed. */
 static bool scrape_new(struct broker *b, int fd, uid_t uid, bool bare)
 {
-	struct scrape *s = scrape_place(b);
+	struct scrape *s = scrape_place(b, uid);
 
+	if (!s) {
+		closer_take_connection(fd);
+		return false;
+	}
 	*s = (struct scrape){
 		.source = { .on_event = scrape_on_event, .fd = fd },
 		.state = bare ? SCRAPE_WAITS : SCRAPE_ASKS,
@@ -131,7 +139,7 @@ int scrape_give(struct broker *b, uid_t uid, int *fdp)
 	}
 	if (!scrape_new(b, ends[0], uid, true)) {
 		close(ends[1]);
-		return ENOMEM;
+		return EAGAIN;
 	}
 	*fdp = ends[1];
 	return 0;

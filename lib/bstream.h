@@ -686,7 +686,8 @@ BSTREAM_API int bstream_broker_stop(void);
  * @fdp: receives a socket, close-on-exec and the caller's, from which the text is read to its end;
  *       the last line is "# EOF". A read that waits for five seconds fails with EAGAIN.
  * Blocks: for the broker's answer only.
- * Returns: 0; -ECONNREFUSED none is running; -EACCES only the broker's own user and root may.
+ * Returns: 0; -ECONNREFUSED none is running; -EACCES only the broker's own user and root may; -EAGAIN
+ *          too many ask at once.
  * Since: 0.1
  */
 BSTREAM_API int bstream_broker_metrics(int *fdp);

@@ -106,6 +106,19 @@ static void scrape(void)
 	MUST(ends_well(ask(GET, strlen(GET))));
 }
 
+/* The same while others ask: one may be sent away. */
+static bool scrape_among_others(void)
+{
+	int fd = scraper();
+
+	if (send(fd, GET, strlen(GET), MSG_NOSIGNAL) < 0) {
+		MUST(errno == EPIPE || errno == ECONNRESET);
+		close(fd);
+		return false;
+	}
+	return ends_well(hear_all(fd));
+}
+
 /* The value behind "@series ", which must be there. */
 static uint64_t value_of(const char *series)
 {
@@ -196,12 +209,47 @@ START_TEST(who_stalls_or_floods_is_in_nobodys_way)
 		GIVES(raw_ask(BS_REQ_STAT, "nobody", 0, NULL), -ENOENT);
 	}
 	for (int i = 0; i < N_STALLED; i++)
-		scrape();
+		UNTIL(scrape_among_others());
 	for (int i = 0; i < N_STALLED; i++) {
 		close(silent[i]);
 		close(deaf[i]);
 	}
-	scrape();
+	UNTIL(scrape_among_others());
+	broker_end(pid);
+}
+END_TEST
+
+static void flood(const atomic_bool *over)
+{
+	while (!atomic_load(over)) {
+		int fd = scraper();
+
+		if (send(fd, GET, strlen(GET), MSG_NOSIGNAL) < 0)
+			MUST(errno == EPIPE || errno == ECONNRESET);
+		close(fd);
+	}
+	_exit(0);
+}
+
+START_TEST(of_many_that_ask_without_pause_some_are_told)
+{
+	pid_t pid = broker_start(), others[4];
+	atomic_bool *over = guard_shared_new(sizeof(*over));
+
+	for (int i = 0; i < 4; i++) {
+		others[i] = guard_fork();
+		if (others[i] == 0)
+			flood(over);
+	}
+	for (int i = 0; i < 10; i++) {
+		UNTIL(scrape_among_others());
+		GIVES(raw_ask(BS_REQ_STAT, "nobody", 0, NULL), -ENOENT);
+	}
+	atomic_store(over, true);
+	for (int i = 0; i < 4; i++)
+		guard_reap(others[i]);
+	guard_shared_free(over, sizeof(*over));
+	UNTIL(scrape_among_others());
 	broker_end(pid);
 }
 END_TEST
@@ -427,6 +475,7 @@ int main(void)
 		ONCE(what_is_no_get_of_it_is_told_so),
 		ONCE(a_request_may_come_byte_by_byte),
 		ONCE(who_stalls_or_floods_is_in_nobodys_way),
+		ONCE(of_many_that_ask_without_pause_some_are_told),
 		ONCE(descriptors_that_are_sent_cost_the_connection),
 		ONCE(the_library_is_told_the_same),
 		ONCE(a_hundred_streams_have_names_and_the_others_one_series),
