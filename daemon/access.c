@@ -74,44 +74,6 @@ static int wrong_here(struct reading *at, const char *what, const char *of)
 	return 0;
 }
 
-/* Is it a section with more behind it, which inih would pass over? */
-static bool has_tail(const char *line)
-{
-	const char *end = line[0] == '[' ? strchr(line, ']') : NULL;
-
-	return end && strchr("#;", end[1 + strspn(end + 1, BLANK)]) == NULL;
-}
-
-/* One line, as fgets(3) gives it, without what stands before and behind. NULL: that was all. */
-static char *line_read(char *room, int size, void *arg)
-{
-	struct reading *at = arg;
-	char *text = NULL, *from;
-	size_t cap = 0, len;
-	ssize_t n = at->wrong_line ? -1 : getline(&text, &cap, at->file);
-
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	at->line++;
-	from = at->line == 1 && strncmp(text, BOM, strlen(BOM)) == 0 ? text + strlen(BOM) : text;
-	from += strspn(from, BLANK);
-	len = strcspn(from, "\n");
-	if (*from == '#' || *from == ';')
-		len = 0; /* as long as it likes */
-	if (strlen(text) != (size_t)n)
-		wrong_here(at, "a line with a NUL in it", "");
-	else if (has_tail(from))
-		wrong_here(at, "there is something behind the ]", "");
-	else if (len + 2 > (size_t)size)
-		wrong_here(at, "the line is too long (the same can be said in several)", "");
-	else
-		snprintf(room, (size_t)size, "%.*s\n", (int)len, from);
-	free(text);
-	return at->wrong_line ? NULL : room;
-}
-
 /* A number that is no more than an id can be. */
 static bool id_parse(const char *text, uint32_t *idp)
 {
@@ -162,9 +124,6 @@ static bool section_parse(struct reading *at, const char *section)
 {
 	const char *user = section_name(section, "user"), *group = section_name(section, "group");
 
-	if (section[0] == '\0')
-		return wrong_here(at, "a rule belongs under [user ...], [group ...] or [default]",
-				  "");
 	if (strlen(section) >= 49) /* inih cuts it there */
 		return wrong_here(at, "too long for a section (a number will do)", section);
 	at->key = (struct rule_key){ .kind = RULE_OF_ALL };
@@ -183,6 +142,50 @@ static bool section_parse(struct reading *at, const char *section)
 	}
 	snprintf(at->section, sizeof(at->section), "%s", section);
 	return true;
+}
+
+/* A line with a "]" in it: the section, which inih tells only with what is below it, and that nothing is
+ * behind it, which inih would pass over. */
+static void section_take(struct reading *at, const char *line, const char *end)
+{
+	char section[sizeof(at->section)];
+
+	if (strchr("#;", end[1 + strspn(end + 1, BLANK)]) == NULL) {
+		wrong_here(at, "there is something behind the ]", "");
+		return;
+	}
+	snprintf(section, sizeof(section), "%.*s", (int)(end - line - 1), line + 1);
+	section_parse(at, section);
+}
+
+/* One line, as fgets(3) gives it, without what stands before and behind. NULL: that was all. */
+static char *line_read(char *room, int size, void *arg)
+{
+	struct reading *at = arg;
+	char *text = NULL, *from;
+	size_t cap = 0, len;
+	ssize_t n = at->wrong_line ? -1 : getline(&text, &cap, at->file);
+
+	if (n < 0) {
+		free(text);
+		return NULL;
+	}
+	at->line++;
+	from = at->line == 1 && strncmp(text, BOM, strlen(BOM)) == 0 ? text + strlen(BOM) : text;
+	from += strspn(from, BLANK);
+	len = strcspn(from, "\n");
+	if (*from == '#' || *from == ';')
+		len = 0; /* as long as it likes */
+	if (strlen(text) != (size_t)n)
+		wrong_here(at, "a line with a NUL in it", "");
+	else if (len + 2 > (size_t)size)
+		wrong_here(at, "the line is too long (the same can be said in several)", "");
+	else
+		snprintf(room, (size_t)size, "%.*s\n", (int)len, from);
+	if (!at->wrong_line && *from == '[' && strchr(from, ']'))
+		section_take(at, from, strchr(from, ']'));
+	free(text);
+	return at->wrong_line ? NULL : room;
 }
 
 static bool act_parse(const char *word, enum rule_act *actp)
@@ -223,9 +226,9 @@ static int on_pair(void *arg, const char *section, const char *word, const char 
 
 	if (at->wrong_line)
 		return 0;
-	if ((at->section[0] == '\0' || strcmp(at->section, section) != 0) &&
-	    !section_parse(at, section))
-		return 0;
+	if (strcmp(at->section, section) != 0 || section[0] == '\0')
+		return wrong_here(at, "a rule belongs under [user ...], [group ...] or [default]",
+				  "");
 	if (!act_parse(word, &at->key.act))
 		return wrong_here(at, "not create, read or write", word);
 	patterns = strdup(value);
