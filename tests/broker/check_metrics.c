@@ -468,6 +468,46 @@ START_TEST(what_a_killed_broker_left_is_replaced)
 }
 END_TEST
 
+/* A listening socket such as the service manager makes. */
+static int listener_make(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+
+	MUST(fd >= 0);
+	GIVES(bs_meeting_addr(&addr, metrics_path()), 0);
+	MUST(bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 && listen(fd, 16) == 0);
+	return fd;
+}
+
+START_TEST(a_socket_of_the_service_managers_is_served_and_stays)
+{
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+	int fd = listener_make();
+	char number[32];
+	pid_t pid = guard_fork();
+
+	if (pid == 0) {
+		alarm(0);
+		MUST(dup2(fd, 3) == 3 && fcntl(3, F_SETFD, 0) == 0);
+		snprintf(number, sizeof(number), "%d", (int)getpid());
+		setenv("LISTEN_PID", number, 1);
+		setenv("LISTEN_FDS", "1", 1);
+		setenv("LISTEN_FDNAMES", "metrics", 1);
+		execl(getenv("BSTREAM_DAEMON"), "bstreamd", "--foreground", (char *)NULL);
+		_exit(127);
+	}
+	close(fd);
+	UNTIL(bstream_broker_stat(&stat) == 0);
+	scrape();
+	GIVES(bstream_broker_stop(), 0);
+	MUST(waitpid(pid, NULL, 0) == pid);
+	MUST(unlink(metrics_path()) == 0);
+	free(text);
+	text = NULL;
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -483,6 +523,7 @@ int main(void)
 		ONCE(a_writer_that_waits_for_a_second_is_stalled),
 		ONCE(a_place_that_is_taken_is_refused_and_left_alone),
 		ONCE(what_a_killed_broker_left_is_replaced),
+		ONCE(a_socket_of_the_service_managers_is_served_and_stays),
 	};
 
 	guard_need_broker();
