@@ -59,8 +59,8 @@ static void print_counters(const struct bstream_stat *stat)
 	if (stat->chunks_abandoned)
 		printf(FIELD "%" PRIu64 " chunks, begun by writers that died\n", "abandoned",
 		       stat->chunks_abandoned);
-	printf(FIELD "writers %" PRIu64 " times, the reader %" PRIu64 "\n", "slept",
-	       stat->writer_waits, stat->reader_waits);
+	printf(FIELD "writers %" PRIu64 " time%s, the reader %" PRIu64 "\n", "slept",
+	       stat->writer_waits, stat->writer_waits == 1 ? "" : "s", stat->reader_waits);
 }
 
 static void print_stream(const struct bstream_stat *stat, const char *why, bool moving)
