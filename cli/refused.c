@@ -44,6 +44,13 @@ static bool tell_right(char buf[REFUSED_MAX], const struct bstream_refusal *r)
 {
 	char asks[WHO_MAX], owns[WHO_MAX], group[WHO_MAX];
 
+	if (r->right == BSTREAM_RIGHT_OWN) { /* no mode gives that to anybody */
+		snprintf(
+			buf, REFUSED_MAX,
+			"not permitted: %s lacks ownership here, it is %s's (only the owner and root may)",
+			who_user(asks, r->uid), who_user(owns, r->owner_uid));
+		return true;
+	}
 	snprintf(buf, REFUSED_MAX,
 		 "not permitted: %s lacks %s here, it is %s's, of group %s, mode %04" PRIo32
 		 " (%s can make it with another --mode or --group)",
