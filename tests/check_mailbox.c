@@ -502,16 +502,24 @@ START_TEST(a_message_whose_sender_took_its_end_back_never_came)
 }
 END_TEST
 
+#ifndef GUARD_TSAN /* it needs memory of its own, and ends where there is none */
 /* The message has left the socket, and its end cannot be mapped: it waits in the handle. */
 START_TEST(without_memory_the_message_stays_and_the_poll_fd_says_so)
 {
 	struct rlimit old, none;
+	pid_t pid;
 	int fd;
 
 	GIVES(bstream_mailbox_open("m", &m), 0);
 	fd = _i > 0 ? -1 : bstream_mailbox_pollfd(m);
-	GIVES(bstream_connect("m", "one", 3, NULL, BSTREAM_DONT_WAIT, &w), 0);
-	SAY(w, "a");
+	pid = guard_fork(); /* a stream that is mapped here already need not be mapped again */
+	if (pid == 0) {
+		GIVES(bstream_connect("m", "one", 3, NULL, BSTREAM_DONT_WAIT, &w), 0);
+		SAY(w, "a");
+		bstream_writer_close(w);
+		_exit(0);
+	}
+	guard_reap(pid);
 	GIVES(getrlimit(RLIMIT_AS, &old), 0);
 	none = old;
 	none.rlim_cur = 1 << 20; /* less than there is already */
@@ -525,10 +533,10 @@ START_TEST(without_memory_the_message_stays_and_the_poll_fd_says_so)
 	HEAR(msg.reader, "a");
 	MUST(!is_readable(fd));
 	bstream_reader_close(msg.reader);
-	bstream_writer_close(w);
 	box_close();
 }
 END_TEST
+#endif
 
 START_TEST(without_a_free_descriptor_the_message_stays)
 {
@@ -1095,7 +1103,9 @@ int main(void)
 		ONCE(a_stream_is_opened_to_whoever_owns_a_mailbox),
 		ONCE(a_message_whose_sender_took_its_end_back_never_came),
 		ONCE(without_a_free_descriptor_the_message_stays),
+#ifndef GUARD_TSAN
 		N_WAYS(without_memory_the_message_stays_and_the_poll_fd_says_so, 2),
+#endif
 		N_WAYS(close_tells_the_writers_of_what_it_had_not_received, 2),
 		ONCE(the_death_of_the_owner_tells_the_writers),
 		ONCE(a_named_stream_whose_read_end_was_queued_is_collected),

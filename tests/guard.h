@@ -22,6 +22,15 @@
 
 #include "bstream.h"
 
+/* Built for ThreadSanitizer. */
+#if defined(__SANITIZE_THREAD__)
+#define GUARD_TSAN
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define GUARD_TSAN
+#endif
+#endif
+
 /* ---- programs ------------------------------------------------------------------------------- */
 
 struct guard_case {
