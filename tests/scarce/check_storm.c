@@ -24,24 +24,20 @@ static void on_alarm(int sig)
 	n_signals++;
 }
 
-/* In this process; a child of fork has to call it anew. */
-static void storm_begin(void)
+/*
+ * In this process; a child of fork has to call it anew. The handler is there before anything ticks.
+ * ITIMER_REAL is the guard's deadline: what also ticks for who sleeps is the timer given back.
+ */
+static timer_t storm_begin(void)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };
-	struct itimerval every = { { 0, EVERY_US }, { 0, EVERY_US } };
-
-	MUST(sigaction(SIGVTALRM, &sa, NULL) == 0 && sigaction(SIGPROF, &sa, NULL) == 0);
-	MUST(sigaction(SIGUSR1, &sa, NULL) == 0);
-	MUST(setitimer(ITIMER_PROF, &every, NULL) == 0);
-}
-
-/* ITIMER_REAL is the guard's deadline; a timer that also ticks for who sleeps is one of these. */
-static timer_t ticker_begin(void)
-{
+	struct itimerval busy = { { 0, EVERY_US }, { 0, EVERY_US } };
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	struct itimerspec every = { { 0, EVERY_US * 1000 }, { 0, EVERY_US * 1000 } };
 	timer_t timer;
 
+	MUST(sigaction(SIGPROF, &sa, NULL) == 0 && sigaction(SIGUSR1, &sa, NULL) == 0);
+	MUST(setitimer(ITIMER_PROF, &busy, NULL) == 0);
 	MUST(timer_create(CLOCK_MONOTONIC, &ev, &timer) == 0);
 	MUST(timer_settime(timer, 0, &every, NULL) == 0);
 	return timer;
@@ -62,11 +58,9 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 
 static void reader_of_all(struct bstream_reader *r, void *arg)
 {
-	timer_t timer;
+	timer_t timer = storm_begin();
 
 	(void)arg;
-	storm_begin();
-	timer = ticker_begin();
 	for (uint32_t i = 0; i < CHUNKS; i++) {
 		uint32_t got = ~i;
 		size_t len;
@@ -87,8 +81,7 @@ START_TEST(a_transfer_in_a_storm_of_signals_loses_nothing)
 
 	guard_pair(2, 64, &w, &r);
 	guard_reader_away(&peer, BY_PROCESS, r, reader_of_all, NULL);
-	storm_begin();
-	timer_t timer = ticker_begin();
+	timer_t timer = storm_begin();
 	for (uint32_t i = 0; i < CHUNKS; i++)
 		GIVES(bstream_write(w, &i, sizeof(i), guard_patience()), 0);
 	GIVES(bstream_drain(w, guard_patience()), 0);
@@ -112,8 +105,7 @@ START_TEST(a_broker_is_found_and_asked_in_a_storm_of_signals)
 	struct bstream_reader *r;
 	int n = 0;
 
-	storm_begin();
-	timer_t timer = ticker_begin();
+	timer_t timer = storm_begin();
 	GIVES(bstream_broker_start(), 0);
 	for (int i = 0; i < 20; i++) {
 		GIVES(bstream_create("s", NULL), 0);
@@ -143,8 +135,7 @@ START_TEST(a_deadline_is_kept_whatever_the_clock_on_the_wall_says)
 	size_t len;
 
 	guard_pair(1, 64, &w, &r);
-	timer_t timer = ticker_begin();
-	storm_begin();
+	timer_t timer = storm_begin();
 	uint64_t until = bstream_after_ms(30);
 	GIVES(bstream_read(r, buf, sizeof(buf), &len, until), -ETIMEDOUT);
 	MUST(bs_now() >= until);
