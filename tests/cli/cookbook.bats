@@ -50,12 +50,16 @@ other_machine() {
 		StrictHostKeyChecking no
 		LogLevel ERROR
 	END
-	# Root's sshd wants a directory that only a running service has.
+	# Root's sshd wants a directory that only a running service has. It gets one of its own if there can be
+	# mounts of its own, else (in a container) the one that the service would have made.
 	cat >ssh/sshd <<-END
 		#!/bin/sh
 		sshd="$sshd -i -f $dir/ssh/sshd_config"
 		if [ "\$(id -u)" -ne 0 ] || [ -d /run/sshd ]; then exec \$sshd; fi
-		exec unshare -m sh -c "mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec \$sshd"
+		if unshare -m true 2>&-; then
+			exec unshare -m sh -c "mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec \$sshd"
+		fi
+		mkdir -p -m 755 /run/sshd && exec \$sshd
 	END
 	printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v ssh)" "$dir/ssh/config" >bin/ssh
 	chmod +x ssh/sshd bin/ssh
