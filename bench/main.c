@@ -36,7 +36,33 @@ static bool any_needs_broker(const struct suite *suite)
 	return false;
 }
 
-/* In the order of the table: case H comes last, for it uses the library in this very process. */
+static int save(const struct settings *set, const struct suite *suite)
+{
+	int err = 0;
+
+	if (set->csv)
+		err = report_csv(set->csv, suite);
+	if (!err && set->json)
+		err = report_json(set->json, suite);
+	return err;
+}
+
+/* What is printed cannot be printed anew; a file can be written anew. */
+static int save_so_far(const struct suite *suite)
+{
+	struct settings files = suite->settings;
+
+	if (files.csv && strcmp(files.csv, "-") == 0)
+		files.csv = NULL;
+	if (files.json && strcmp(files.json, "-") == 0)
+		files.json = NULL;
+	return save(&files, suite);
+}
+
+/*
+ * In the order of the table: case H comes last, for it uses the library in this very process. Each
+ * case's result is there as soon as the case is over: all of them take minutes.
+ */
 static int run(struct suite *suite)
 {
 	bool broker = any_needs_broker(suite);
@@ -50,20 +76,12 @@ static int run(struct suite *suite)
 		if (kases[i]->needs_broker && programs_broker_start(suite) < 0)
 			continue;
 		err = kases[i]->run(suite);
+		report_tables(stdout, suite, kases[i]);
+		fflush(stdout);
+		if (!err)
+			err = save_so_far(suite);
 	}
 	programs_broker_stop();
-	return err;
-}
-
-static int save(const struct suite *suite)
-{
-	const struct settings *set = &suite->settings;
-	int err = 0;
-
-	if (set->csv)
-		err = report_csv(set->csv, suite);
-	if (!err && set->json)
-		err = report_json(set->json, suite);
 	return err;
 }
 
@@ -79,13 +97,12 @@ int main(int argc, char **argv)
 	}
 	if (mode == MODE_TARGETS)
 		targets_narrow(&suite.settings);
-	err = run(&suite);
 	report_machine(stdout, "", "\n", "\n");
-	report_tables(stdout, &suite);
+	err = run(&suite);
 	if (mode == MODE_TARGETS)
 		targets_report(stdout, &suite);
 	if (!err)
-		err = save(&suite);
+		err = save(&suite.settings, &suite);
 	if (err)
 		fprintf(stderr, "bstream-bench: %s\n", strerror(-err));
 	results_fini(&suite.results);

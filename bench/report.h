@@ -12,8 +12,8 @@
 /* The machine and the versions: two phrases, with text around them. */
 void report_machine(FILE *f, const char *before, const char *between, const char *after);
 
-/* One table for each point but for its transport: medians, and the spread of the first column. */
-void report_tables(FILE *f, const struct suite *suite);
+/* A case: a table for each point but for its transport: medians, and the spread of the first column. */
+void report_tables(FILE *f, const struct suite *suite, const struct kase *k);
 
 /* Every round, those that do not count included. 0 or -errno. */
 int report_csv(const char *path, const struct suite *suite);

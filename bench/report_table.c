@@ -107,15 +107,14 @@ static void print_row(FILE *f, const struct results *r, const struct kase *k, co
 	fputc('\n', f);
 }
 
-void report_tables(FILE *f, const struct suite *suite)
+void report_tables(FILE *f, const struct suite *suite, const struct kase *k)
 {
 	const struct results *r = &suite->results;
 
 	for (size_t i = 0; i < r->n_samples; i++) {
 		const struct point *p = &r->samples[i].point;
-		const struct kase *k = kase_find(p->kase);
 
-		if (!first_of(r, i, same_table))
+		if (p->kase != k->letter || !first_of(r, i, same_table))
 			continue;
 		print_head(f, k, p);
 		for (size_t j = i; j < r->n_samples; j++) {

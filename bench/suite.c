@@ -15,14 +15,6 @@ const struct kase *const kases[] = {
 	&case_bursts, &case_shell,     &case_broker, NULL,
 };
 
-const struct kase *kase_find(char letter)
-{
-	for (unsigned i = 0; kases[i]; i++)
-		if (kases[i]->letter == letter)
-			return kases[i];
-	return NULL;
-}
-
 void cell_init(struct cell *cell, const struct suite *suite, char kase, const struct transport *t,
 	       size_t len)
 {

@@ -51,9 +51,6 @@ extern const struct kase case_oneway, case_roundtrip, case_idle, case_writers, c
 	case_bursts, case_shell, case_broker;
 extern const struct kase *const kases[];
 
-/* The case of this letter, or NULL. */
-const struct kase *kase_find(char letter);
-
 /* One thing to measure: a plan, and the point its samples belong to. */
 struct cell {
 	struct plan plan;
