@@ -526,7 +526,7 @@ static int stop_over(int link, uint64_t until)
 	struct bs_wire_head request = wire_head(BS_REQ_STOP, sizeof(request));
 	struct bs_reply reply;
 	struct exchange x = { .request = &request, .reply = &reply, .reply_size = sizeof(reply) };
-	int fd = -1, r, pidfd = bs_link_raise(link_pidfd(link));
+	int fd = -1, r, pidfd = bs_packet_raise(link_pidfd(link));
 
 	r = bs_packet_send(link, &request, sizeof(request), -1, MSG_DONTWAIT);
 	if (r == 0)

@@ -508,9 +508,10 @@ BSTREAM_API int bstream_reader_send(int socket, struct bstream_reader *reader);
  * @socket: borrowed; only such ends may come over it.
  * @writerp, @readerp: receive a new handle; the caller closes it.
  * Blocks: as the socket does.
- * Returns: 0; -EPROTO no end, or one of the other kind, is in the message (it is closed); -EMFILE no
- *          descriptor is free, and the message stays in the socket; -ECONNRESET the peer has closed;
- *          -EAGAIN; -EPIPE the stream is over; and what attach says, the end being closed then.
+ * Returns: 0; -EPROTO no end, or one of the other kind, is in the message (it is closed); -EMFILE
+ *          fewer than two descriptors are free, and the message stays in the socket; -ECONNRESET the
+ *          peer has closed; -EAGAIN; -EPIPE the stream is over; and what attach says, the end being
+ *          closed then.
  * Since: 0.1
  */
 BSTREAM_API int bstream_writer_recv(int socket, struct bstream_writer **writerp);

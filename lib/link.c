@@ -15,6 +15,7 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/link.h"
@@ -64,23 +65,10 @@ static void link_lock(void)
 	pthread_mutex_lock(&lock);
 }
 
-int bs_link_raise(int fd)
-{
-	int up;
-
-	if (fd < 0 || fd > 2)
-		return fd;
-	up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (up < 0)
-		up = -errno;
-	close(fd);
-	return up;
-}
-
 /* With the lock held. Takes @fd, which may be a negative errno, and @l. */
 static int link_note_as(struct link *l, int fd)
 {
-	fd = bs_link_raise(fd);
+	fd = bs_packet_raise(fd);
 	if (fd < 0) {
 		free(l);
 		return fd;
@@ -202,19 +190,16 @@ static void fds_close_memory(struct bs_packet_fds *fds)
 	fds->n = n;
 }
 
-ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
+/* Whatever came, in the list or closed again. @l is where it is noted, or NULL: none is expected. */
+static ssize_t link_receive(struct link *l, bool shared, int link, struct iovec to, int *fdp)
 {
-	struct link *l = malloc(sizeof(*l)); /* before anything is taken */
 	struct bs_packet_fds got;
 	ssize_t n;
 
-	if (!l)
-		return -ENOMEM;
-	if (fdp)
-		*fdp = -1;
 	link_lock();
-	n = bs_packet_recv_all(link, buf, size, &got, MSG_DONTWAIT);
-	if (n >= 0 && got.n > (fdp && n > 0 ? 1u : 0u))
+	n = shared ? bs_packet_recv_shared(link, to.iov_base, to.iov_len, &got)
+		   : bs_packet_recv_all(link, to.iov_base, to.iov_len, &got, MSG_DONTWAIT);
+	if (n >= 0 && got.n > (l && n > 0 ? 1u : 0u))
 		n = -EPROTO;
 	if (n > 0 && got.n == 1) {
 		*fdp = link_note_as(l, got.fds[0]);
@@ -231,6 +216,27 @@ ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
 		fd_close_foreign(got.fds[--got.n]);
 	free(l);
 	return n;
+}
+
+ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
+{
+	struct link *l = NULL;
+
+	if (fdp) {
+		*fdp = -1;
+		l = malloc(sizeof(*l)); /* before anything is taken */
+		if (!l)
+			return -ENOMEM;
+	}
+	return link_receive(l, false, link, (struct iovec){ buf, size }, fdp);
+}
+
+ssize_t bs_link_recv_shared(int socket, void *buf, size_t size, int *fdp)
+{
+	struct link *l = malloc(sizeof(*l));
+
+	*fdp = -1;
+	return l ? link_receive(l, true, socket, (struct iovec){ buf, size }, fdp) : -ENOMEM;
 }
 
 void bs_link_close(int fd)

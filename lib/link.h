@@ -33,6 +33,9 @@ void bs_link_timer_ring(int timer);
 /* bs_packet_recv, not waiting; *fdp is noted too, until bs_link_forget. -ENOMEM: nothing is taken. */
 ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp);
 
+/* The same, of bs_packet_recv_shared. */
+ssize_t bs_link_recv_shared(int socket, void *buf, size_t size, int *fdp);
+
 /* bs_end_reopen, noted from birth: for what is to become an end. */
 int bs_link_reopen(int fd, int open_flags);
 
@@ -42,9 +45,5 @@ void bs_link_forget(int fd);
 /* Close what the functions above opened. -1 is fine. */
 void bs_link_close(int fd);
 void bs_link_closep(int *fdp); /* for the cleanup attribute */
-
-/* Move a descriptor below 3 out of the way of the standard ones. The descriptor or a negative errno,
- * and then @fd is closed. */
-int bs_link_raise(int fd);
 
 #endif

@@ -127,36 +127,34 @@ int bstream_reader_send(int socket, struct bstream_reader *r)
 	return 0;
 }
 
-/* Wait for a message, as the socket does. A look without room for descriptors brings none. */
-static int message_await(int socket)
-{
-	char byte;
-
-	while (recv(socket, &byte, 1, MSG_PEEK) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
 /*
- * The socket gave nothing. -EPROTO: that was an empty message, which is taken; -ECONNRESET: the peer
- * has closed. Of stream sockets only the latter can be. Empty messages with none behind them, of a
- * peer that has closed, are no news either.
+ * Nothing was in what came. -EPROTO: that was an empty message; -ECONNRESET: the peer has closed. Of
+ * stream sockets only the latter can be. Empty messages with none behind them, of a peer that has
+ * closed, are no news either.
  */
-static int nothing_recv(int socket)
+static int nothing_came(int socket)
 {
 	struct pollfd p = { .fd = socket, .events = POLLRDHUP };
 	socklen_t len = sizeof(int);
 	int type = SOCK_STREAM, left = 0;
-	char byte;
 
 	if (getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type == SOCK_STREAM)
 		return -ECONNRESET;
 	bool closed = type == SOCK_SEQPACKET && poll(&p, 1, 0) == 1 &&
 		      (p.revents & (POLLRDHUP | POLLHUP)) != 0;
-	if (closed && (ioctl(socket, FIONREAD, &left) < 0 || left == 0))
-		return -ECONNRESET;
-	return recv(socket, &byte, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN ? -errno : -EPROTO;
+	return closed && (ioctl(socket, FIONREAD, &left) < 0 || left == 0) ? -ECONNRESET : -EPROTO;
+}
+
+/* Wait for a message, as the socket does. A look without room for descriptors brings none. */
+static int message_await(int socket)
+{
+	char byte;
+	ssize_t n;
+
+	while ((n = recv(socket, &byte, 1, MSG_PEEK)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return n == 0 && nothing_came(socket) == -ECONNRESET ? -ECONNRESET : 0;
 }
 
 /* Receive the descriptor of an end of @kind, noted from birth: a child that another thread forks in
@@ -171,12 +169,12 @@ static int end_recv(int socket, char kind)
 		int rc = message_await(socket);
 		if (rc < 0)
 			return rc;
-		n = bs_link_recv(socket, &peer_kind, 1, &fd);
+		n = bs_link_recv_shared(socket, &peer_kind, 1, &fd);
 	} while (n == -EAGAIN); /* another thread was faster */
 	if (n < 0)
 		return n == -EMSGSIZE ? -EPROTO : (int)n;
 	if (n == 0)
-		return nothing_recv(socket);
+		return nothing_came(socket);
 	if (fd >= 0 && peer_kind != kind) {
 		bs_link_close(fd);
 		fd = -1;

@@ -4,13 +4,21 @@
  *
  * A message is looked at (MSG_PEEK) before it is taken. The look already gives us descriptors of our
  * own; if the table is full they do not all come (MSG_CTRUNC), we drop those that did, and the
- * message stays where it is. Then it is taken, with its descriptors once more, for where several
- * processes read one socket it need not be the one that was looked at. If the table has become full
- * in between, those of the look are kept, so that nothing is lost.
+ * message stays where it is. Then it is taken, with its descriptors once more. If the table has become
+ * full in between, those of the look are kept, so that nothing is lost.
+ *
+ * Where several processes read one socket the message that is taken need not be the one that was
+ * looked at, whose descriptor is then no help. So it is not taken unless there is room for one more
+ * than the look has used.
+ *
+ * A descriptor that comes is moved away from 0, 1 and 2. Its place is made sure of before the message
+ * is taken: it is that of the look's, which was moved there first.
  *
  * Anybody may call it, from any thread or process.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -114,41 +122,139 @@ static ssize_t packet_receive(int socket, struct iovec iov, struct bs_packet_fds
 	return n;
 }
 
-/* Take a message, after a look that gave @seen, which is consumed. */
-static ssize_t packet_take(int socket, struct iovec iov, struct bs_packet_fds *seen,
+int bs_packet_raise(int fd)
+{
+	int up;
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (up < 0)
+		up = -errno;
+	close(fd);
+	return up;
+}
+
+/* What a look has given, and what is ready for the message to be taken. */
+struct packet_look {
+	struct bs_packet_fds seen; /* its descriptors; one alone is moved to @place */
+	int place; /* above the standard ones, for one that comes in among them; or -1 */
+	bool one; /* @place is the descriptor of the message that was looked at */
+	bool shared; /* others read this socket, too */
+};
+
+static void look_end(struct packet_look *l)
+{
+	packet_close(&l->seen);
+	if (l->place >= 0)
+		close(l->place);
+	l->place = -1;
+}
+
+/* See that a message with one descriptor can be taken. If not, -EMFILE, and the look is over. */
+static int look_make_room(struct packet_look *l, int socket)
+{
+	int room;
+
+	l->place = -1;
+	l->one = l->seen.n == 1;
+	if (l->one) {
+		l->place = bs_packet_raise(l->seen.fds[0]);
+		l->seen.n = 0;
+	} else if (l->shared) {
+		packet_close(
+			&l->seen); /* more than one is none of ours, but what is taken may be */
+		l->place = fcntl(socket, F_DUPFD_CLOEXEC, 3);
+	} else {
+		return 0;
+	}
+	if (l->place < 0)
+		return -EMFILE;
+	if (!l->shared)
+		return 0; /* the same will come: it need not, if there is no room */
+	room = fcntl(l->place, F_DUPFD_CLOEXEC, 0);
+	if (room < 0) {
+		look_end(l);
+		return -EMFILE;
+	}
+	close(room);
+	return 0;
+}
+
+/* The table has become full: what the look has given is kept. */
+static void look_keep(struct packet_look *l, struct bs_packet_fds *got)
+{
+	packet_close(got);
+	*got = l->seen;
+	l->seen.n = 0;
+	if (!l->one)
+		return;
+	got->fds[got->n++] = l->place;
+	l->place = -1;
+}
+
+/* One that came in among the standard ones goes to the place that was made for it. */
+static void look_place(struct packet_look *l, struct bs_packet_fds *got)
+{
+	if (got->n != 1 || got->fds[0] > 2 || l->place < 0 ||
+	    dup3(got->fds[0], l->place, O_CLOEXEC) < 0)
+		return;
+	close(got->fds[0]);
+	got->fds[0] = l->place;
+	l->place = -1;
+}
+
+/* Take a message, after a look, which is over then. */
+static ssize_t packet_take(int socket, struct iovec iov, struct packet_look *l,
 			   struct bs_packet_fds *got)
 {
 	int marks = 0;
 	ssize_t n = packet_receive(socket, iov, got, MSG_DONTWAIT, &marks);
+	bool torn = n >= 0 && (marks & MSG_CTRUNC);
 
-	if (n == 0 && got->n == 0 && !(marks & MSG_CTRUNC))
+	if (n == 0 && got->n == 0 && !torn && !l->shared)
 		n = -EAGAIN; /* there was something: another process has it */
-	if (n < 0 || (marks & MSG_CTRUNC)) {
-		packet_close(got);
-		*got = *seen;
-	} else {
-		packet_close(seen);
-	}
+	if (torn && l->shared && !l->one)
+		n = -EPROTO; /* too many, as the look has said */
+	else if (n < 0 || torn)
+		look_keep(l, got);
+	else
+		look_place(l, got);
+	look_end(l);
 	return n > 0 && (marks & MSG_TRUNC) ? -EMSGSIZE : n;
 }
 
-ssize_t bs_packet_recv_all(int socket, void *buf, size_t size, struct bs_packet_fds *got, int flags)
+/* Look, and take. */
+static ssize_t packet_recv(int socket, struct iovec iov, struct bs_packet_fds *got, int flags,
+			   bool shared)
 {
-	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	struct bs_packet_fds seen;
+	struct packet_look l = { .shared = shared };
 	int marks = 0;
-	ssize_t n = packet_receive(socket, iov, &seen, flags | MSG_PEEK, &marks);
+	ssize_t n = packet_receive(socket, iov, &l.seen, flags | MSG_PEEK, &marks);
 
 	got->n = 0;
 	if (n < 0)
 		return n;
 	if (marks & MSG_CTRUNC) {
-		packet_close(&seen); /* never the last: the message has them too */
-		return -EMFILE;
-	}
-	if (n == 0 && seen.n == 0)
+		bool many = l.seen.n > 0; /* not all have come: it is none of ours, and may go */
+
+		packet_close(&l.seen); /* never the last: the message has them too */
+		if (!many || !shared)
+			return -EMFILE;
+	} else if (n == 0 && l.seen.n == 0 && !shared) {
 		return 0;
-	return packet_take(socket, iov, &seen, got);
+	}
+	return look_make_room(&l, socket) < 0 ? -EMFILE : packet_take(socket, iov, &l, got);
+}
+
+ssize_t bs_packet_recv_all(int socket, void *buf, size_t size, struct bs_packet_fds *got, int flags)
+{
+	return packet_recv(socket, (struct iovec){ buf, size }, got, flags, false);
+}
+
+ssize_t bs_packet_recv_shared(int socket, void *buf, size_t size, struct bs_packet_fds *got)
+{
+	return packet_recv(socket, (struct iovec){ buf, size }, got, MSG_DONTWAIT, true);
 }
 
 ssize_t bs_packet_recv(int socket, void *buf, size_t size, int *fdp, int flags)

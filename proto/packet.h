@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * packet.h - one packet with its fds, over a Unix socket, each way. Every fd that arrives is
- * close-on-exec and is either handed out or closed here; none is lost in a truncated message, nor
- * where several processes read one socket.
+ * close-on-exec, not 0, 1 or 2, and is either handed out or closed here; none is lost in a truncated
+ * message, nor where several processes read one socket.
  */
 #ifndef BS_PACKET_H
 #define BS_PACKET_H
@@ -32,5 +32,15 @@ ssize_t bs_packet_recv(int socket, void *buf, size_t size, int *fdp, int flags);
  * also mean that another process took it. */
 ssize_t bs_packet_recv_all(int socket, void *buf, size_t size, struct bs_packet_fds *got,
 			   int flags);
+
+/* Likewise, not waiting, from a socket that others may be reading, too: any process, with this function
+ * or another. -EMFILE: there is not room for two descriptors, and the packet stays; one that has more
+ * than one goes, and is -EPROTO or gives what it had. 0: an empty packet, which is taken, or the peer
+ * has closed. */
+ssize_t bs_packet_recv_shared(int socket, void *buf, size_t size, struct bs_packet_fds *got);
+
+/* Move a descriptor below 3 out of the way of the standard ones. The descriptor or a negative errno,
+ * and then @fd is closed. */
+int bs_packet_raise(int fd);
 
 #endif

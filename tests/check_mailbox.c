@@ -561,6 +561,32 @@ START_TEST(without_a_free_descriptor_the_message_stays)
 }
 END_TEST
 
+/* No descriptor is free but 0, 1 and 2, where an end has no business. */
+START_TEST(with_only_the_standard_descriptors_free_the_message_stays)
+{
+	struct raw_famine famine;
+	int saved[3], fd, rc;
+
+	GIVES(bstream_mailbox_open("m", &m), 0);
+	fd = bstream_mailbox_pollfd(m);
+	GIVES(bstream_connect("m", "one", 3, NULL, BSTREAM_DONT_WAIT, &w), 0);
+	SAY(w, "a");
+	raw_famine_begin(&famine, 3);
+	raw_standard_away(saved);
+	rc = bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT);
+	raw_standard_back(saved);
+	GIVES(rc, -EMFILE);
+	MUST(is_readable(fd));
+	hear_note("one"); /* it needs but one */
+	raw_famine_end(&famine);
+	HEAR(msg.reader, "a");
+	MUST(!is_readable(fd));
+	bstream_reader_close(msg.reader);
+	bstream_writer_close(w);
+	box_close();
+}
+END_TEST
+
 /* A read end of which a copy stays here: the kernel counts it as held whoever dies, so that its
  * writers are told only if somebody receives it and gives it up. */
 static int end_with_a_copy(void)
@@ -1103,6 +1129,7 @@ int main(void)
 		ONCE(a_stream_is_opened_to_whoever_owns_a_mailbox),
 		ONCE(a_message_whose_sender_took_its_end_back_never_came),
 		ONCE(without_a_free_descriptor_the_message_stays),
+		ONCE(with_only_the_standard_descriptors_free_the_message_stays),
 #ifndef GUARD_TSAN
 		N_WAYS(without_memory_the_message_stays_and_the_poll_fd_says_so, 2),
 #endif

@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "lib/handle.h"
-#include "proto/packet.h"
-#include "tests/guard.h"
+#include "tests/broker/raw.h"
 
 static struct bstream_writer *w;
 static struct bstream_reader *r;
@@ -212,6 +211,181 @@ START_TEST(without_a_free_descriptor_the_message_stays)
 }
 END_TEST
 
+/* No descriptor is free but 0, 1 and 2, where an end has no business. */
+START_TEST(with_only_the_standard_descriptors_free_the_message_stays)
+{
+	struct raw_famine famine;
+	int saved[3], rc;
+
+	setup(types[_i]);
+	GIVES(bstream_reader_send(s[0], r), 0);
+	r = NULL;
+	raw_famine_begin(&famine, 3);
+	raw_standard_away(saved);
+	rc = bstream_reader_recv(s[1], &r);
+	close(famine.fds[--famine.n]);
+	int again = bstream_reader_recv(s[1], &r);
+	raw_standard_back(saved);
+	raw_famine_end(&famine);
+	GIVES(rc, -EMFILE);
+	GIVES(again, 0);
+	SAY(w, "kept");
+	HEAR(r, "kept");
+	teardown();
+}
+END_TEST
+
+/* ---- several processes with one socket ------------------------------------------------------ */
+
+static struct guard_gate asked, taken;
+static bool another_is_faster; /* when this process has looked, and is about to take */
+
+static void another_takes(int flags)
+{
+	if (!another_is_faster || (flags & MSG_PEEK))
+		return;
+	another_is_faster = false;
+	guard_gate_open(&asked);
+	guard_gate_pass(&taken);
+}
+
+ssize_t __real_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
+{
+	another_takes(flags);
+	return __real_recvmsg(fd, m, flags);
+}
+
+ssize_t __real_recv(int fd, void *buf, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags)
+{
+	another_takes(flags);
+	return __real_recv(fd, buf, size, flags);
+}
+
+/* The other process: once asked, it takes the first message, and nothing of it matters but that. */
+static pid_t another_start(void)
+{
+	char byte;
+	pid_t pid;
+
+	guard_gate_init(&asked);
+	guard_gate_init(&taken);
+	pid = guard_fork();
+	if (pid != 0)
+		return pid;
+	guard_gate_pass(&asked);
+	MUST(__real_recv(s[1], &byte, 1, MSG_DONTWAIT) >= 0);
+	guard_gate_open(&taken);
+	_exit(0);
+}
+
+static void another_end(pid_t pid)
+{
+	if (another_is_faster) { /* nobody asked */
+		another_is_faster = false;
+		guard_kill(pid);
+	} else {
+		guard_reap(pid);
+	}
+	guard_gate_fini(&asked);
+	guard_gate_fini(&taken);
+}
+
+/* What was looked at has gone to another, and it is the next one that comes: with one descriptor free
+ * for both, neither is taken; with two it arrives. */
+START_TEST(what_comes_in_place_of_what_was_looked_at_is_not_lost)
+{
+	struct bstream_writer *first_w;
+	struct bstream_reader *first;
+	struct raw_famine famine;
+	pid_t pid;
+
+	setup(types[_i / 2]);
+	guard_pair(1, 0, &first_w, &first);
+	pid = another_start();
+	GIVES(bstream_reader_send(s[0], first), 0);
+	GIVES(bstream_reader_send(s[0], r), 0);
+	another_is_faster = true;
+	raw_famine_begin(&famine, 1 + _i % 2);
+	int rc = bstream_reader_recv(s[1], &r);
+	raw_famine_end(&famine);
+	if (_i % 2 == 0) {
+		GIVES(rc, -EMFILE);
+		MUST(another_is_faster); /* nothing was taken */
+		rc = bstream_reader_recv(s[1], &r);
+	}
+	GIVES(rc, 0);
+	another_end(pid);
+	SAY(w, "whole");
+	HEAR(r, "whole");
+	GIVES(bstream_write(first_w, "x", 1, guard_patience()), -EPIPE);
+	bstream_writer_close(first_w);
+	teardown();
+}
+END_TEST
+
+/* The same, and what was looked at was nothing. */
+START_TEST(an_empty_message_that_another_takes_costs_nobody_his_end)
+{
+	struct bstream_reader *none;
+	pid_t pid;
+
+	setup(types[_i * 2]);
+	pid = another_start();
+	GIVES(send(s[0], "", 0, 0), 0);
+	GIVES(bstream_reader_send(s[0], r), 0);
+	another_is_faster = true;
+	GIVES(bstream_reader_recv(s[1], &r), 0);
+	another_end(pid);
+	SAY(w, "whole");
+	HEAR(r, "whole");
+	GIVES(fcntl(s[1], F_SETFL, O_NONBLOCK), 0);
+	GIVES(bstream_reader_recv(s[1], &none), -EAGAIN);
+	teardown();
+}
+END_TEST
+
+/* It is none of ours, and must not be in the way of what is. */
+START_TEST(a_message_with_more_descriptors_than_are_free_goes)
+{
+	struct bstream_reader *none;
+	struct raw_famine famine;
+	int fds[] = { 2, 2, 2 };
+
+	setup(types[_i]);
+	MUST(raw_send(s[0], "r", 1, fds, 3));
+	GIVES(bstream_reader_send(s[0], r), 0);
+	raw_famine_begin(&famine, 2);
+	int rc = bstream_reader_recv(s[1], &none);
+	int again = bstream_reader_recv(s[1], &r);
+	raw_famine_end(&famine);
+	GIVES(rc, -EPROTO);
+	GIVES(again, 0);
+	SAY(w, "whole");
+	HEAR(r, "whole");
+	teardown();
+}
+END_TEST
+
+START_TEST(with_no_descriptor_free_it_is_still_told_that_the_peer_has_closed)
+{
+	struct bstream_reader *none;
+	struct raw_famine famine;
+
+	setup(types[_i]);
+	close(s[0]);
+	s[0] = -1;
+	raw_famine_begin(&famine, 0);
+	int rc = bstream_reader_recv(s[1], &none);
+	raw_famine_end(&famine);
+	GIVES(rc, -ECONNRESET);
+	teardown();
+}
+END_TEST
+
 START_TEST(an_end_in_a_message_that_nobody_takes_goes_with_the_socket)
 {
 	setup(SOCK_SEQPACKET);
@@ -292,6 +466,11 @@ int main(void)
 		N_WAYS(an_empty_message_is_taken_and_what_is_behind_it_arrives, 2),
 		ONCE(a_socket_that_lingers_holds_up_nobody),
 		ONCE(without_a_free_descriptor_the_message_stays),
+		N_WAYS(with_only_the_standard_descriptors_free_the_message_stays, 3),
+		N_WAYS(what_comes_in_place_of_what_was_looked_at_is_not_lost, 6),
+		N_WAYS(an_empty_message_that_another_takes_costs_nobody_his_end, 2),
+		N_WAYS(a_message_with_more_descriptors_than_are_free_goes, 3),
+		N_WAYS(with_no_descriptor_free_it_is_still_told_that_the_peer_has_closed, 2),
 		ONCE(an_end_in_a_message_that_nobody_takes_goes_with_the_socket),
 		N_WAYS(of_several_processes_with_one_socket_each_end_goes_to_one, 2),
 	};

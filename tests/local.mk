@@ -113,9 +113,9 @@ tests_check_stat_SOURCES = tests/check_stat.c
 tests_check_stat_CFLAGS = $(guard_cflags)
 tests_check_stat_LDFLAGS = $(guard_ldflags)
 tests_check_stat_LDADD = $(guard_libs)
-tests_check_move_SOURCES = tests/check_move.c
+tests_check_move_SOURCES = tests/check_move.c tests/broker/raw.c tests/broker/raw.h
 tests_check_move_CFLAGS = $(guard_cflags)
-tests_check_move_LDFLAGS = $(guard_ldflags)
+tests_check_move_LDFLAGS = $(guard_ldflags) -Wl,--wrap=recv,--wrap=recvmsg
 tests_check_move_LDADD = $(guard_libs)
 tests_check_travel_SOURCES = tests/check_travel.c
 tests_check_travel_CFLAGS = $(guard_cflags)

@@ -242,6 +242,24 @@ void raw_famine_end(struct raw_famine *f)
 	raw_limit(0);
 }
 
+void raw_standard_away(int saved[3])
+{
+	for (int i = 0; i < 3; i++) {
+		saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
+		MUST(saved[i] >= 0);
+	}
+	for (int i = 0; i < 3; i++)
+		close(i);
+}
+
+void raw_standard_back(const int saved[3])
+{
+	for (int i = 0; i < 3; i++) {
+		MUST(dup2(saved[i], i) == i);
+		close(saved[i]);
+	}
+}
+
 void raw_view_open(struct raw_view *v, const char *name)
 {
 	GIVES(raw_ask(BS_REQ_LOOK, name, 0, &v->fd), 0);

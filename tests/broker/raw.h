@@ -62,6 +62,10 @@ struct raw_famine {
 void raw_famine_begin(struct raw_famine *f, int spare);
 void raw_famine_end(struct raw_famine *f);
 
+/* Close 0, 1 and 2; and have them back. Nothing may fail in between: it could not say so. */
+void raw_standard_away(int saved[3]);
+void raw_standard_back(const int saved[3]);
+
 /* What the segment itself says, as nobody has it made say by asking: by a view of @name. */
 struct raw_view {
 	int fd;
