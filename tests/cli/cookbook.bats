@@ -1,9 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # doc/cookbook.md, run as it stands: each task's script in a directory of its own, with a broker of
-# its own, and what it prints compared with the block behind it. What is not real is pkg-config, which
-# answers with the paths of the build tree, as nothing is installed; and the other machine, which is an
-# sshd of our own, without a port: ssh starts it and talks to its stdin.
+# its own, and what it prints compared with the block behind it. The other machine is an sshd of our own,
+# without a port: ssh starts it and talks to its stdin.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # bats runs each test in a subshell of its own
 
 load setup
@@ -68,21 +67,6 @@ other_machine() {
 # section NUMBER - that task's text
 section() {
 	awk -v head="## $1. " 'index($0, "## ") == 1 { in_it = index($0, head) == 1 } in_it' "$book"
-}
-
-# surroundings - what the scripts find: bstreamctl, a compiler's way to the library, the Python module
-surroundings() {
-	local top_builddir
-	top_builddir=$(cd "$(dirname "$BSTREAMCTL")/.." && pwd)
-	mkdir bin
-	ln -s "$BSTREAMCTL" bin/bstreamctl
-	printf '#!/bin/sh\necho "-I%s/lib" "-L%s/lib/.libs" -lbstream "-Wl,-rpath,%s/lib/.libs"\n' \
-		"$(cd "$BATS_TEST_DIRNAME/../.." && pwd)" "$top_builddir" "$top_builddir" >bin/pkg-config
-	chmod +x bin/pkg-config
-	export PATH=$dir/bin:$PATH BSTREAM_LIBRARY=$top_builddir/lib/.libs/libbstream.so.0
-	export PYTHONPATH=$BATS_TEST_DIRNAME/../../python PYTHONDONTWRITEBYTECODE=1
-	BSTREAM_DAEMON=$(dirname "$BSTREAMCTL")/../daemon/bstreamd
-	export BSTREAM_DAEMON
 }
 
 # recipe NUMBER - runs it

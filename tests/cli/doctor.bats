@@ -18,13 +18,18 @@ finds() {
 	run ! grep -vE -e '^[^:]+: .* \(.+\)$' <<<"$output"
 }
 
+# need_elsewhere - skips where elsewhere cannot be, which it could not say itself under "run"
+need_elsewhere() {
+	unshare -rm true 2>/dev/null || skip "no user namespaces here"
+}
+
 # elsewhere SCRIPT - runs it as root of a new user namespace, with mounts and a /dev/shm of its own
 elsewhere() {
-	unshare -rm true 2>/dev/null || skip "no user namespaces here"
 	deadline=$deadline unshare -rm bash -ec 'mount -t tmpfs -o size=64m none /dev/shm; eval "$1"' - "$1"
 }
 
 @test "where nothing is wrong, doctor says so and exits 0" {
+	need_elsewhere
 	run -0 elsewhere '"$BSTREAMCTL" doctor'
 	[ "$output" = "nothing is wrong" ]
 	run -0 elsewhere '"$BSTREAMCTL" doctor -v'
@@ -93,6 +98,7 @@ elsewhere() {
 }
 
 @test "a small /dev/shm, one that is read-only, and one that is no tmpfs" {
+	need_elsewhere
 	run -1 elsewhere 'mount -o remount,size=4m /dev/shm; "$BSTREAMCTL" doctor'
 	[[ $output == "/dev/shm: 4.00 MiB left of 4.00 MiB: "*"--shm-size"* ]]
 	run -1 elsewhere 'mount -o remount,ro /dev/shm; "$BSTREAMCTL" doctor'
@@ -101,6 +107,19 @@ elsewhere() {
 	[[ $output == "/dev/shm: it is no tmpfs"* ]]
 	run -1 elsewhere 'chmod 555 /dev/shm; exec setpriv --bounding-set -all "$BSTREAMCTL" doctor'
 	[[ $output == "/dev/shm: no file can be made there: Permission denied (chmod 1777 /dev/shm)" ]]
+}
+
+@test "the capture in bstreamctl(1) is what doctor prints" {
+	need_elsewhere
+	page=$BATS_TEST_DIRNAME/../../man/bstreamctl.1.scd
+	run -1 elsewhere '
+		mount -t tmpfs none /run; mkdir -p -m 700 /run/user/1000; export XDG_RUNTIME_DIR=/run/user/1000
+		"$BSTREAMCTL" daemon start
+		kill -KILL $("$BSTREAMCTL" daemon status | sed -n "s/^pid *//p")
+		until "$BSTREAMCTL" doctor -v | grep -q stale; do :; done
+		fallocate -l 60M /dev/shm/full
+		"$BSTREAMCTL" doctor'
+	diff <(awk '/^\$ bstreamctl doctor$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$page") - <<<"$output"
 }
 
 @test "membarrier that is not permitted" {
@@ -113,6 +132,7 @@ elsewhere() {
 }
 
 @test "no inotify instance left, and no watch" {
+	need_elsewhere
 	run -1 elsewhere 'echo 0 >/proc/sys/user/max_inotify_instances; "$BSTREAMCTL" doctor'
 	[[ $output == "inotify: this user has no instance left"*"max_user_instances"* ]]
 	run -1 elsewhere 'echo 0 >/proc/sys/user/max_inotify_watches; "$BSTREAMCTL" doctor'
@@ -125,6 +145,7 @@ elsewhere() {
 }
 
 @test "leftovers: of a killed broker, of one elsewhere, of makers that died, of a starter" {
+	need_elsewhere
 	run -1 elsewhere '
 		"$BSTREAMCTL" create a; "$BSTREAMCTL" create b
 		kill -KILL $("$BSTREAMCTL" daemon status | sed -n "s/^pid *//p")
@@ -144,6 +165,7 @@ elsewhere() {
 }
 
 @test "streams in use are no leftovers" {
+	need_elsewhere
 	run -0 elsewhere '
 		"$BSTREAMCTL" create a
 		touch -d "1 hour ago" /dev/shm/bstream.*

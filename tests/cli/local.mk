@@ -20,6 +20,7 @@ cli_tests = \
 	tests/cli/stuck.bats \
 	tests/cli/top.bats \
 	tests/cli/tree.bats \
+	tests/cli/tutorial.bats \
 	tests/cli/verbs.bats
 EXTRA_DIST += $(cli_tests) tests/cli/setup.bash
 

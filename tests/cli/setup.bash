@@ -148,6 +148,22 @@ until_eval() {
 	until_true eval "$1"
 }
 
+# surroundings - what a script out of a document finds: bstreamctl, a compiler's way to the library, the Python
+# module. It is pkg-config that is not real, and tells the paths of the build tree.
+surroundings() {
+	local top_builddir
+	top_builddir=$(cd "$(dirname "$BSTREAMCTL")/.." && pwd)
+	mkdir bin
+	ln -s "$BSTREAMCTL" bin/bstreamctl
+	printf '#!/bin/sh\necho "-I%s/lib" "-L%s/lib/.libs" -lbstream "-Wl,-rpath,%s/lib/.libs"\n' \
+		"$(cd "$BATS_TEST_DIRNAME/../.." && pwd)" "$top_builddir" "$top_builddir" >bin/pkg-config
+	chmod +x bin/pkg-config
+	export PATH=$dir/bin:$PATH BSTREAM_LIBRARY=$top_builddir/lib/.libs/libbstream.so.0
+	export PYTHONPATH=$BATS_TEST_DIRNAME/../../python PYTHONDONTWRITEBYTECODE=1
+	BSTREAM_DAEMON=$(dirname "$BSTREAMCTL")/../daemon/bstreamd
+	export BSTREAM_DAEMON
+}
+
 # need_json - skips the test in a build without jansson
 need_json() {
 	"$BSTREAMCTL" --json --no-start --version >/dev/null 2>&1 || skip "built without jansson"

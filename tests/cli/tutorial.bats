@@ -1,0 +1,60 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bstream-tutorial(7), run as it stands: the lines behind "$ " of a section, one after the other in one
+# shell, and what they say compared with the lines between them.
+# shellcheck disable=SC2016,SC2154 # awk's fields; what bats and setup.bash set
+
+load setup
+
+page=$BATS_TEST_DIRNAME/../../man/bstream-tutorial.7.scd
+
+# section WORD - that section's text
+section() {
+	awk -v head="$1" '/^# / { inside = index($0, "# " head) == 1; next } inside' "$page"
+}
+
+# blocks - what stands between lines of ```
+blocks() {
+	awk '/^```$/ { inside = !inside; next } inside'
+}
+
+# walk NUMBER [CODE] - runs that section's commands, the last of which exits with CODE. What bash itself
+# says, of jobs that were killed, is not compared.
+walk() {
+	local code=0
+	section "$1. " | blocks >session
+	sed -n 's/^\$ //p' session >script
+	[ -s script ]
+	timeout -k 5 "$deadline" bash -u script >printed 2>&1 3>&- || code=$?
+	[ "$code" -eq "${2:-0}" ] || {
+		echo "the script exited $code"
+		cat printed
+		return 1
+	}
+	diff <(grep -v '^\$ ' session) <(grep -vE '^script: line |^ +[0-9]+ (Killed|Broken pipe) ' printed)
+}
+
+@test "3. many writers" {
+	surroundings
+	walk 3
+}
+
+@test "4. ends that are none" {
+	surroundings
+	walk 4 7
+	[ -s copy.part ]
+	[ ! -e copy ]
+}
+
+@test "5. wait, do not sleep" {
+	surroundings
+	walk 5
+}
+
+@test "6. from C" {
+	surroundings
+	section EXAMPLES | blocks | awk -v RS='#include <bstream.h>\n' 'NR > 1 {
+		printf "#include <bstream.h>\n%s", $0 >(NR == 2 ? "put.c" : "show.c")
+	}'
+	walk 6
+}
