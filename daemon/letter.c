@@ -58,6 +58,16 @@ int letter_check_end(int fd, uint64_t *peer_ownerp)
 	return bs_end_held(fd, BS_BYTE_READER, 1) == 0 ? 0 : EPROTO;
 }
 
+bool letter_is_void(const struct letter *l)
+{
+	uint64_t peer_owner;
+
+	if (l->fd < 0)
+		return false;
+	return !word_read(l->fd, offsetof(struct bs_segment, reader.owner), &peer_owner) ||
+	       peer_owner != l->peer_owner;
+}
+
 struct letter *letter_new(int fd, const char *note, uint32_t note_len)
 {
 	struct letter *l = malloc(sizeof(*l) + note_len);

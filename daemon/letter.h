@@ -7,6 +7,7 @@
 #ifndef BSTREAMD_LETTER_H
 #define BSTREAMD_LETTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,6 +24,10 @@ struct letter {
 /* May this be sent? 0, and what its line says; EPROTO, EPROTONOSUPPORT: it is no read end, or not one
  * on its way. */
 int letter_check_end(int fd, uint64_t *peer_ownerp);
+
+/* Has its end gone another way since? Who sent it was not told that it is sent, has taken the end back,
+ * and may have sent it to somebody else, who is not to miss it. */
+bool letter_is_void(const struct letter *l);
 
 /* Copies the note, takes @fd. NULL: no memory, and @fd stays the caller's. */
 struct letter *letter_new(int fd, const char *note, uint32_t note_len);

@@ -7,7 +7,7 @@
  * writers are told at once, by letter_return(); and no more of his memory is used than one packet.
  *
  * A message is queued when its sender has been told so, and not before: one whose sender has hung up
- * meanwhile is as if it had never come. While somebody is parked nobody passes him.
+ * meanwhile, or has not heard it and taken its end back, is as if it had never come. While somebody is parked nobody passes him.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -279,11 +279,21 @@ static void next_is_late(struct broker *b, struct mailbox *m)
 		client_drop(b, c);
 }
 
+/* The first message that is to be received, or NULL. */
+static struct letter *mailbox_first(struct broker *b, struct mailbox *m)
+{
+	while (m->first && letter_is_void(m->first)) {
+		letter_free(mailbox_take(b, m));
+		mailbox_refill(b, m);
+	}
+	return m->first;
+}
+
 int serve_next(struct broker *b, struct request *q)
 {
 	struct bs_reply_message *reply = (struct bs_reply_message *)b->packet;
 	struct mailbox *m = q->client->mailbox;
-	struct letter *l = m->first;
+	struct letter *l = mailbox_first(b, m);
 
 	m->rung = false;
 	if (!l)

@@ -8,13 +8,16 @@
  *
  * A message is queued when the broker has said so, and not before. So one that gave no answer and is
  * no more has not delivered it, and the next one is asked; and at the deadline the broker is asked for
- * an answer, which then says what became of it.
+ * an answer, which then says what became of it. If that does not come either, whoever gets the end
+ * says so. A message without one has none to ask: the broker's side of the connection is cut off, so
+ * that what has not been said by then cannot be said any more, and it is not queued.
  *
  * A broker that has only just come may not know a mailbox that lives. Who waits gives its owner the
  * time to register anew; with a broker that is older, "nobody is there" is told at once.
  */
 #include <string.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +64,14 @@ static int outcome_await(const struct sending *s, int conn)
 	return rc < 0 ? rc : outcome_hear(conn);
 }
 
+/* No answer came, for this reason: from now on none can. Or it had come meanwhile. */
+static int outcome_cut(int conn, int why)
+{
+	shutdown(conn, SHUT_RD);
+	int rc = outcome_hear(conn);
+	return rc == GONE ? why : rc;
+}
+
 /* Ask one broker once. 0: it is sent, and the reader is the receiver's; GONE; or an error. */
 static int send_once(const struct sending *s)
 {
@@ -75,6 +86,8 @@ static int send_once(const struct sending *s)
 			       s->reader != NULL ? s->reader->hold.sight.fd : -1);
 	if (rc == 0)
 		rc = outcome_await(s, conn);
+	if (rc < 0 && s->reader == NULL)
+		rc = outcome_cut(conn, rc);
 	if (rc != 0 && s->reader != NULL && !bs_reader_come_back(s->reader, travelling))
 		rc = 0;
 	bs_broker_hang_up(conn);

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proto/hint.h"
@@ -306,6 +307,64 @@ START_TEST(timed_out_means_not_delivered)
 }
 END_TEST
 
+/* ---- an answer that comes as its sender gives up -------------------------------------------- */
+
+static unsigned n_late; /* so many answers to come are heard too late, by a moment */
+static time_t later; /* that much time has passed */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int rc = __real_clock_gettime(clock, t);
+
+	if (clock == CLOCK_MONOTONIC)
+		t->tv_sec += later;
+	return rc;
+}
+
+int __real_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask);
+int __wrap_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask);
+int __wrap_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask)
+{
+	if (n_late == 0)
+		return __real_ppoll(p, n, t, mask);
+	if (t != NULL && t->tv_sec == 0 && t->tv_nsec == 0) { /* the last look */
+		n_late--;
+		MUST(poll(p, n, -1) == 1);
+	} else {
+		later += 100;
+	}
+	return 0;
+}
+
+/* A broker that has answered in the moment after the sender's last look: the sender says what is true. */
+START_TEST(an_answer_that_comes_too_late_is_heard_or_untrue)
+{
+	GIVES(bstream_mailbox_open("m", &m), 0);
+	guard_pair(4, 0, &w, &r);
+	GIVES(bstream_wait("m", BSTREAM_WAIT_MAILBOX, BSTREAM_DONT_WAIT), 0);
+	n_late = _i / 2 > 0 ? 2 : 1; /* who waits asks for an answer, at the deadline */
+	int rc = bstream_send("m", "late", 4, _i % 2 > 0 ? r : NULL,
+			      _i / 2 > 0 ? guard_patience() : BSTREAM_DONT_WAIT);
+	GIVES(n_late, 0);
+	MUST(rc == 0 || rc == -ETIMEDOUT);
+	GIVES(say_note("next", BSTREAM_DONT_WAIT), 0);
+	if (rc == 0) {
+		hear_note("late");
+		if (_i % 2 > 0)
+			r = msg.reader;
+	}
+	hear_note("next");
+	GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT), -EAGAIN);
+	SAY(w, "whole");
+	HEAR(r, "whole");
+	bstream_reader_close(r);
+	bstream_writer_close(w);
+	box_close();
+}
+END_TEST
+
 enum { SENDERS = 5, EACH = 60 };
 
 static void sender_run(int sender, uint64_t deadline)
@@ -494,6 +553,32 @@ START_TEST(a_message_whose_sender_took_its_end_back_never_came)
 	GIVES(bstream_reader_attach(copy, &r), 0); /* of all who have a copy one can */
 	hear_note("truth");
 	GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT), -EAGAIN);
+	SAY(w, "a");
+	HEAR(r, "a");
+	bstream_reader_close(r);
+	bstream_writer_close(w);
+	box_close();
+}
+END_TEST
+
+/* Its sender, who was not told that it is queued, has sent the end on, to somebody who has not got it
+ * yet: the first message is none any more. */
+START_TEST(a_message_does_not_take_an_end_that_is_on_its_way_elsewhere)
+{
+	int fd, copy;
+
+	GIVES(bstream_mailbox_open("m", &m), 0);
+	guard_pair(4, 0, &w, &r);
+	fd = bstream_reader_detach(r);
+	copy = dup(fd);
+	GIVES(bstream_reader_attach(fd, &r), 0);
+	GIVES(bstream_send("m", "lie", 3, r, BSTREAM_DONT_WAIT), 0);
+	GIVES(say_note("truth", BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_reader_attach(copy, &r), 0);
+	fd = bstream_reader_detach(r);
+	hear_note("truth");
+	GIVES(bstream_mailbox_recv(m, &msg, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_reader_attach(fd, &r), 0);
 	SAY(w, "a");
 	HEAR(r, "a");
 	bstream_reader_close(r);
@@ -1121,6 +1206,7 @@ int main(void)
 		ONCE(many_wait_for_their_receiver_and_the_poll_fd_says_so),
 		ONCE(a_full_mailbox_refuses_or_times_out_and_the_end_stays),
 		ONCE(timed_out_means_not_delivered),
+		N_WAYS(an_answer_that_comes_too_late_is_heard_or_untrue, 4),
 		ONCE(each_senders_order_is_kept_and_nobody_starves),
 		ONCE(who_waits_for_room_is_served_in_the_order_of_arrival),
 		ONCE(a_signal_does_not_end_a_wait),
@@ -1128,6 +1214,7 @@ int main(void)
 		ONCE(a_named_streams_read_end_moves),
 		ONCE(a_stream_is_opened_to_whoever_owns_a_mailbox),
 		ONCE(a_message_whose_sender_took_its_end_back_never_came),
+		ONCE(a_message_does_not_take_an_end_that_is_on_its_way_elsewhere),
 		ONCE(without_a_free_descriptor_the_message_stays),
 		ONCE(with_only_the_standard_descriptors_free_the_message_stays),
 #ifndef GUARD_TSAN

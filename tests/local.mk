@@ -79,7 +79,7 @@ tests_check_items_LDFLAGS = $(guard_ldflags)
 tests_check_items_LDADD = $(guard_libs)
 tests_check_mailbox_SOURCES = tests/check_mailbox.c tests/broker/raw.c tests/broker/raw.h
 tests_check_mailbox_CFLAGS = $(guard_cflags)
-tests_check_mailbox_LDFLAGS = $(guard_ldflags)
+tests_check_mailbox_LDFLAGS = $(guard_ldflags) -Wl,--wrap=clock_gettime,--wrap=ppoll
 tests_check_mailbox_LDADD = $(guard_libs)
 tests_check_name_SOURCES = tests/check_name.c
 tests_check_name_CFLAGS = $(guard_cflags)
