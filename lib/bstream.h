@@ -316,6 +316,21 @@ BSTREAM_API int bstream_writev(struct bstream_writer *writer, const struct iovec
 			       uint64_t deadline);
 
 /*
+ * bstream_write_many - writes @n chunks, one after the other, as bstream_write does with each: chunks of
+ * other writers may come between them. One call costs less than many, and a sleeping reader is woken
+ * once for several.
+ *
+ * @chunks: borrowed; one chunk each. @n: 1 or more, also more than the stream's capacity.
+ * Blocks: while the stream is full, at most to @deadline.
+ * Returns: how many were written, 1 or more; fewer than @n if one could not be: what stopped it is what
+ *          the call with the others then says. If it was the first: as bstream_write; -EINVAL @n. If
+ *          any is larger than chunk_max: -EMSGSIZE, and none is written.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_write_many(struct bstream_writer *writer, const struct iovec *chunks, int n,
+				   uint64_t deadline);
+
+/*
  * bstream_reserve - takes the next slot, to be written in place. Follow it by bstream_commit or
  * bstream_cancel; chunks of other writers that come later wait behind it meanwhile.
  *
@@ -414,6 +429,36 @@ BSTREAM_API int bstream_peek(struct bstream_reader *reader, const void **chunkp,
  * Since: 0.1
  */
 BSTREAM_API int bstream_release(struct bstream_reader *reader);
+
+/*
+ * bstream_peek_many - shows the chunks that are there, up to @n, in place and in their order. It waits
+ * for the first only. Until they are released they come again, as after bstream_peek; bstream_read
+ * takes the first, and the others have to be shown anew.
+ *
+ * @chunks: receives the bytes and the length of each, the library's and not to be written to, good
+ *          until that chunk is released, or close, detach or park; room for @n.
+ * @n: 1 or more. There are never more than the stream's capacity; and fewer than are in flight where a
+ *     reservation was cancelled, or left by one who died, between them: the next call goes on there.
+ * Blocks: while the stream is empty, at most to @deadline.
+ * Returns: how many are shown, 1 or more; or as bstream_peek: 0 the end, -ECONNRESET, -EAGAIN,
+ *          -ETIMEDOUT, -EPROTO, -ESTALE; -EINVAL @n.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_peek_many(struct bstream_reader *reader, struct iovec *chunks, int n,
+				  uint64_t deadline);
+
+/*
+ * bstream_release_many - gives the slots of the first @n of the chunks shown back to the writers, all
+ * at once. The others stay as they were shown, and can be released by a further call. So can
+ * bstream_release, one by one.
+ *
+ * @n: 1 or more, and no more than the last bstream_peek_many (or bstream_peek: 1) showed and were not
+ *     released since.
+ * Blocks: no.
+ * Returns: 0; -EINVAL @n: nothing was released; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_release_many(struct bstream_reader *reader, int n);
 
 /*
  * bstream_reader_park - gives the read end of a named stream back to its name, where the next

@@ -68,9 +68,10 @@ struct bstream_reader {
 	uint64_t fork_stamp;
 	uint32_t inline_max;
 	bool fences, fencing; /* as the writer's */
-	bool peeked;
+	uint32_t
+		shown; /* chunks that the last peek showed, and that are not released: from @head on */
+	uint32_t peeked_len; /* of the one at @head */
 
-	uint32_t peeked_len;
 	uint32_t last_class; /* of the last chunk that was not in its slot */
 	const unsigned char *chunk; /* the one found at @head: where it is, and how long */
 	uint32_t capacity;
@@ -82,7 +83,7 @@ struct bstream_reader {
 };
 
 static_assert(offsetof(struct bstream_writer, head_seen) == BS_CACHE_LINE, "one line a write");
-static_assert(offsetof(struct bstream_reader, peeked_len) <= BS_CACHE_LINE, "one line a read");
+static_assert(offsetof(struct bstream_reader, last_class) == BS_CACHE_LINE, "one line a read");
 
 /* Copy a chunk that has its place in the slot: 48 bytes at most, without a call. */
 static inline void bs_copy_inline(void *to, const void *from, size_t len)

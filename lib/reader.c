@@ -31,15 +31,12 @@ static __attribute__((noinline)) void space_post(struct bstream_reader *r)
 	r->woke_at = r->head;
 }
 
-/* Give slot @head back and go on. */
-static inline void reader_step(struct bstream_reader *r)
+/* Head has moved: the slots below it are the writers'. Several make one store and one look, so at most
+ * one wake-up: of those who sleep for room, the one that is woken wakes the next (room.c). */
+static inline void head_tell(struct bstream_reader *r)
 {
 	struct bs_space *space = &r->g->space;
 
-	r->head++;
-	if (++r->slot == r->slots_end)
-		r->slot = r->slots;
-	r->peeked = false;
 	head_release(r->g, r->head);
 	if (bs_unlikely(r->fencing))
 		space_fence(r);
@@ -49,6 +46,16 @@ static inline void reader_step(struct bstream_reader *r)
 		space_post(r);
 	if (bs_unlikely(bs_hint_reached(hint_look(&space->watch_at), r->head)))
 		bs_watch_wake(&space->watch_at, &space->watch_gen);
+}
+
+/* Give slot @head back and go on. */
+static inline void reader_step(struct bstream_reader *r)
+{
+	r->head++;
+	if (++r->slot == r->slots_end)
+		r->slot = r->slots;
+	r->shown = 0;
+	head_tell(r);
 }
 
 void bs_reader_advance(struct bstream_reader *r)
@@ -65,6 +72,11 @@ static int slot_skip(struct bstream_reader *r, uint32_t peer_flags)
 	return 0;
 }
 
+static inline bool slot_fits(const struct bs_geometry *geo, uint32_t peer_class, uint32_t peer_len)
+{
+	return peer_class < geo->n_bodies && peer_len <= geo->body[peer_class].size;
+}
+
 /* What the slot holds. 1: a chunk, at r->chunk; 0: nothing of it is ever read, and it was passed;
  * -EPROTO. */
 static inline int slot_take(struct bstream_reader *r)
@@ -76,7 +88,7 @@ static inline int slot_take(struct bstream_reader *r)
 
 	if (bs_unlikely((peer_flags & BS_SLOT_MARKS) != 0))
 		return slot_skip(r, peer_flags);
-	if (bs_unlikely(peer_class >= geo->n_bodies || peer_len > geo->body[peer_class].size))
+	if (bs_unlikely(!slot_fits(geo, peer_class, peer_len)))
 		return -EPROTO;
 	r->chunk = bs_segment_bytes(r->g, geo, (uint64_t)(r->slot - r->slots), peer_class);
 	r->peeked_len = peer_len;
@@ -158,7 +170,7 @@ int bstream_peek(struct bstream_reader *r, const void **chunkp, size_t *lenp, ui
 
 	if (bs_unlikely(rc != 1))
 		return rc;
-	r->peeked = true;
+	r->shown = 1;
 	*chunkp = r->chunk;
 	*lenp = r->peeked_len;
 	return 1;
@@ -168,8 +180,93 @@ int bstream_release(struct bstream_reader *r)
 {
 	if (bs_unlikely(bs_fork_stale(r->fork_stamp)))
 		return -ESTALE;
-	if (!r->peeked)
-		return -EINVAL;
+	if (bs_unlikely(r->shown != 1))
+		return r->shown == 0 ? -EINVAL : bstream_release_many(r, 1);
 	chunk_done(r, r->peeked_len);
+	return 0;
+}
+
+/* ---- several at once ------------------------------------------------------------------------ */
+
+/* The slot @ahead of the one at head. */
+static struct bs_slot *slot_ahead(const struct bstream_reader *r, uint32_t ahead)
+{
+	struct bs_slot *slot = r->slot + ahead;
+
+	return slot >= r->slots_end ? slot - r->capacity : slot;
+}
+
+/* Show the chunk that is @ahead of the one at head. False: it is not there yet, or it is one that the
+ * next call has something to decide about. */
+static bool chunk_show(struct bstream_reader *r, uint32_t ahead, struct iovec *chunk)
+{
+	const struct bs_geometry *geo = &r->hold.sight.geo;
+	struct bs_slot *slot = slot_ahead(r, ahead);
+
+	if (!slot_holds(slot, r->head + ahead))
+		return false;
+	uint32_t peer_len = slot_load_len(slot);
+	uint32_t peer_flags = slot_load_flags(slot);
+	uint32_t peer_class = peer_flags >> BS_SLOT_CLASS_AT;
+	if ((peer_flags & BS_SLOT_MARKS) != 0 || !slot_fits(geo, peer_class, peer_len))
+		return false;
+	chunk->iov_base = bs_segment_bytes(r->g, geo, (uint64_t)(slot - r->slots), peer_class);
+	chunk->iov_len = peer_len;
+	r->last_class = peer_class;
+	return true;
+}
+
+/*
+ * The chunks shown are one run from head on: a slot that is cancelled, or abandoned by one who died,
+ * ends the run, and is passed when it is the next. So whoever has the read end after us finds at head
+ * the first that we have not released, as behind a single peek.
+ */
+int bstream_peek_many(struct bstream_reader *r, struct iovec *chunks, int n, uint64_t deadline)
+{
+	const void *first;
+	size_t len;
+
+	if (n < 1)
+		return -EINVAL;
+	int rc = bstream_peek(r, &first, &len, deadline);
+	if (rc != 1)
+		return rc;
+	uint32_t most = (uint32_t)n < r->capacity ? (uint32_t)n : r->capacity;
+	uint32_t shown = 1;
+	chunks[0] = (struct iovec){ (void *)(uintptr_t)first, len };
+	while (shown < most && chunk_show(r, shown, &chunks[shown]))
+		shown++;
+	r->shown = shown;
+	return (int)shown;
+}
+
+/* As it stands in the slot now: for figures only, and never more than a chunk can have. */
+static uint32_t len_again(const struct bstream_reader *r, struct bs_slot *slot)
+{
+	uint32_t peer_len = slot_load_len(slot);
+	uint32_t chunk_max = r->hold.sight.geo.chunk_max;
+
+	return peer_len < chunk_max ? peer_len : chunk_max;
+}
+
+int bstream_release_many(struct bstream_reader *r, int n)
+{
+	if (bs_unlikely(bs_fork_stale(r->fork_stamp)))
+		return -ESTALE;
+	if (n < 1 || (uint32_t)n > r->shown)
+		return -EINVAL;
+	struct bs_reader_line *l = &r->g->reader;
+	uint32_t count = (uint32_t)n;
+	uint64_t bytes = 0;
+	for (uint32_t i = 0; i < count; i++)
+		bytes += len_again(r, slot_ahead(r, i));
+	figure_store(&l->chunks, figure_load(&l->chunks) + count);
+	figure_store(&l->bytes, figure_load(&l->bytes) + bytes);
+	r->slot = slot_ahead(r, count);
+	r->head += count;
+	r->shown -= count;
+	if (r->shown > 0)
+		r->peeked_len = len_again(r, r->slot);
+	head_tell(r);
 	return 0;
 }

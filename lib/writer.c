@@ -16,6 +16,7 @@
 #define AHEAD	     8 /* chunks: so many go by while a line comes from the reader's cache */
 #define FETCH_MAX    4096 /* bytes: of larger chunks the first lines help little */
 #define CLAIM_ROUNDS 1024 /* lost claims between two looks at the clock */
+#define QUIET_MAX    65536 /* bytes published before a sleeping reader is told: a few microseconds */
 
 /* How full the stream is by a look at head. True: there is room for chunk @t. */
 static bool room_look(struct bstream_writer *w, uint64_t t)
@@ -376,6 +377,61 @@ int bstream_writev(struct bstream_writer *w, const struct iovec *iov, int n, uin
 	}
 	publish(w, (uint32_t)len, c);
 	return 0;
+}
+
+/* One of many, by a lone writer that has room, the reader not being told. False: it has to think. */
+static bool write_quietly(struct bstream_writer *w, const struct iovec *chunk)
+{
+	if (w->tail >= w->limit || !quick_enter(w))
+		return false;
+	uint32_t c = bs_geometry_class(&w->hold.sight.geo, chunk->iov_len);
+	unsigned char *to = body(w, c);
+	if (c != 0)
+		body_fetch(w, to, c, chunk->iov_len);
+	if (chunk->iov_len > 0)
+		memcpy(to, chunk->iov_base, chunk->iov_len);
+	publish_lone(w, w->slot, (uint32_t)chunk->iov_len, c);
+	return true;
+}
+
+/* Each chunk is claimed and published by itself, as bstream_write does; only the look whether the
+ * reader sleeps is made once for several. It is made before anything that may wait. */
+static int chunks_write(struct bstream_writer *w, const struct iovec *chunks, int n,
+			uint64_t deadline)
+{
+	size_t untold = 0; /* bytes */
+	int rc = 0, done = 0;
+
+	for (; done < n && rc == 0; done++) {
+		const struct iovec *chunk = &chunks[done];
+		bool quiet = write_quietly(w, chunk);
+
+		if (quiet)
+			untold += BS_CACHE_LINE + chunk->iov_len;
+		if (untold > 0 && (!quiet || untold >= QUIET_MAX)) {
+			quick_wake(w);
+			untold = 0;
+		}
+		if (!quiet)
+			rc = write_any(w, chunk->iov_base, chunk->iov_len, deadline);
+	}
+	if (untold > 0)
+		quick_wake(w);
+	if (rc < 0)
+		done--;
+	return done > 0 ? done : rc;
+}
+
+int bstream_write_many(struct bstream_writer *w, const struct iovec *chunks, int n,
+		       uint64_t deadline)
+{
+	if (n < 1)
+		return -EINVAL;
+	for (int i = 0; i < n; i++)
+		if (chunks[i].iov_len > w->chunk_max)
+			return -EMSGSIZE;
+	int rc = writer_ready(w, 0);
+	return rc < 0 ? rc : chunks_write(w, chunks, n, deadline);
 }
 
 /*

@@ -45,6 +45,7 @@ man_links = \
 	man/bstream_open_reader.3 \
 	man/bstream_open_writer.3 \
 	man/bstream_peek.3 \
+	man/bstream_peek_many.3 \
 	man/bstream_reader_attach.3 \
 	man/bstream_reader_close.3 \
 	man/bstream_reader_describe.3 \
@@ -55,6 +56,7 @@ man_links = \
 	man/bstream_reader_pollfd.3 \
 	man/bstream_reader_stat.3 \
 	man/bstream_release.3 \
+	man/bstream_release_many.3 \
 	man/bstream_remove.3 \
 	man/bstream_reserve.3 \
 	man/bstream_send.3 \
@@ -74,6 +76,7 @@ man_links = \
 	man/bstream_writer_recv.3 \
 	man/bstream_writer_send.3 \
 	man/bstream_writer_stat.3 \
+	man/bstream_write_many.3 \
 	man/bstream_writev.3
 
 EXTRA_DIST += $(man_sources) $(man_pages) $(man_links)

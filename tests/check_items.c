@@ -254,6 +254,28 @@ START_TEST(a_dead_writers_slot_is_stepped_over)
 }
 END_TEST
 
+START_TEST(a_dead_writers_slot_ends_a_run_and_is_stepped_over)
+{
+	struct iovec chunks[4];
+
+	begin(4);
+	GIVES(bstream_writer_clone(w, &x), 0);
+	away_and_killed(x, be_reserved, NULL);
+	SAY(w, "behind it");
+	SAY(w, "and");
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_DONT_WAIT), 1);
+	GIVES(n_abandoned(), 0); /* it is not the next yet */
+	GIVES(bstream_release_many(r, 1), 0);
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_DONT_WAIT), 2);
+	GIVES(n_abandoned(), 1);
+	MUST(memcmp(chunks[0].iov_base, "behind it", 9) == 0);
+	GIVES(bstream_release_many(r, 2), 0);
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_DONT_WAIT), -EAGAIN);
+	x = NULL;
+	end();
+}
+END_TEST
+
 START_TEST(an_intent_without_a_claim_holds_up_nobody)
 {
 	begin(4);
@@ -427,6 +449,7 @@ int main(void)
 		ONCE(one_of_two_dies_and_the_end_still_says_so),
 		ONCE(a_death_is_remembered_when_the_place_is_taken_again),
 		N_WAYS(a_dead_writers_slot_is_stepped_over, 2),
+		ONCE(a_dead_writers_slot_ends_a_run_and_is_stepped_over),
 		ONCE(an_intent_without_a_claim_holds_up_nobody),
 		ONCE(a_slot_is_stepped_over_also_when_its_owners_place_has_a_new_owner),
 		ONCE(a_reader_that_waits_behind_a_claim_goes_on_when_its_owner_dies),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* check_reader.c - the data path of the read end: read, peek, release, and what stays where it is. */
+/*
+ * check_reader.c - the data path of the read end: read, peek, release, one or several, and what stays
+ * where it is.
+ */
 #include <string.h>
 
 #include "lib/handle.h"
@@ -196,6 +199,159 @@ START_TEST(chunks_in_flight_do_not_touch_each_other)
 }
 END_TEST
 
+/* ---- several at once ------------------------------------------------------------------------ */
+
+static bool is_text(const struct iovec *chunk, const char *text)
+{
+	return chunk->iov_len == strlen(text) && memcmp(chunk->iov_base, text, strlen(text)) == 0;
+}
+
+/* Sizes of every class, runs that go round the end of the slots, all let go or a part. */
+START_TEST(several_chunks_are_shown_in_order_and_let_go_at_once)
+{
+	static const size_t sizes[] = { 0, 1, 48, 49, 256, 257, 1024, 1025, 4096, 4097, 5000 };
+	static unsigned char out[5000];
+	struct iovec chunks[7];
+	unsigned written = 0, read = 0;
+
+	guard_pair(7, 5000, &w, &r);
+	for (unsigned round = 0; round < 200; round++) {
+		for (;; written++) {
+			memset(out, (int)written, sizeof(out));
+			if (bstream_write(w, out, sizes[written % 11], BSTREAM_DONT_WAIT) != 0)
+				break;
+		}
+		int n = bstream_peek_many(r, chunks, 1 + (int)(round % 7), BSTREAM_DONT_WAIT);
+		GIVES(n, 1 + round % 7);
+		for (int i = 0; i < n; i++) {
+			memset(out, (int)(read + (unsigned)i), sizeof(out));
+			GIVES(chunks[i].iov_len, sizes[(read + (unsigned)i) % 11]);
+			MUST(memcmp(chunks[i].iov_base, out, chunks[i].iov_len) == 0);
+		}
+		n = round % 3 == 0 ? (n + 1) / 2 : n;
+		GIVES(bstream_release_many(r, n), 0);
+		read += (unsigned)n;
+	}
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	GIVES(bstream_reader_stat(r, &stat), 0);
+	GIVES(stat.chunks_read, read);
+	GIVES(stat.bytes_written - stat.bytes_read > 0, 1);
+	uint64_t bytes = 0;
+	for (unsigned i = 0; i < read; i++)
+		bytes += sizes[i % 11];
+	GIVES(stat.bytes_read, bytes);
+	close_all();
+}
+END_TEST
+
+START_TEST(no_more_are_shown_than_there_are)
+{
+	struct iovec chunks[20];
+
+	guard_pair(3, 0, &w, &r);
+	GIVES(bstream_peek_many(r, chunks, 20, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_peek_many(r, chunks, 20, 1), -ETIMEDOUT);
+	SAY(w, "a");
+	GIVES(bstream_peek_many(r, chunks, 20, BSTREAM_DONT_WAIT), 1);
+	SAY(w, "b");
+	SAY(w, "c");
+	GIVES(bstream_write(w, "d", 1, BSTREAM_DONT_WAIT), -EAGAIN); /* shown is not released */
+	GIVES(bstream_peek_many(r, chunks, 20, BSTREAM_FOREVER), 3); /* the same from the start */
+	MUST(is_text(&chunks[0], "a") && is_text(&chunks[1], "b") && is_text(&chunks[2], "c"));
+	GIVES(bstream_peek_many(r, chunks, 2, BSTREAM_FOREVER), 2);
+	GIVES(bstream_release_many(r, 3), -EINVAL);
+	GIVES(bstream_release_many(r, 2), 0);
+	GIVES(bstream_peek_many(r, chunks, 20, BSTREAM_FOREVER), 1);
+	MUST(is_text(&chunks[0], "c"));
+	GIVES(bstream_release_many(r, 1), 0);
+	bstream_writer_close(w);
+	w = NULL;
+	chunks[0].iov_len = 77;
+	GIVES(bstream_peek_many(r, chunks, 20, BSTREAM_FOREVER), 0);
+	GIVES(chunks[0].iov_len, 77);
+	close_all();
+}
+END_TEST
+
+START_TEST(what_was_shown_can_be_let_go_in_parts)
+{
+	struct iovec chunks[8];
+	const void *chunk;
+	size_t len;
+
+	guard_pair(8, 0, &w, &r);
+	for (int i = 0; i < 8; i++)
+		SAY(w, "chunk");
+	GIVES(bstream_release_many(r, 1), -EINVAL); /* nothing was shown */
+	GIVES(bstream_peek_many(r, chunks, 0, BSTREAM_DONT_WAIT), -EINVAL);
+	GIVES(bstream_peek_many(r, chunks, -1, BSTREAM_DONT_WAIT), -EINVAL);
+	GIVES(bstream_peek_many(r, chunks, 6, BSTREAM_DONT_WAIT), 6);
+	GIVES(bstream_release_many(r, 0), -EINVAL);
+	GIVES(bstream_release_many(r, -1), -EINVAL);
+	GIVES(bstream_release_many(r, 7), -EINVAL);
+	GIVES(bstream_release(r), 0); /* the first */
+	GIVES(bstream_release_many(r, 3), 0);
+	GIVES(bstream_release_many(r, 3), -EINVAL);
+	GIVES(bstream_release(r), 0);
+	GIVES(bstream_release(r), 0);
+	GIVES(bstream_release(r), -EINVAL);
+	GIVES(head_look(r->g), 6);
+	GIVES(bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT), 1);
+	GIVES(bstream_release_many(r, 2), -EINVAL);
+	GIVES(bstream_release_many(r, 1), 0);
+	GIVES(bstream_peek_many(r, chunks, 8, BSTREAM_DONT_WAIT), 1);
+	HEAR(r, "chunk"); /* a read takes it */
+	GIVES(bstream_release_many(r, 1), -EINVAL);
+	close_all();
+}
+END_TEST
+
+START_TEST(what_was_cancelled_ends_the_run_and_is_passed)
+{
+	struct iovec chunks[8];
+	void *span;
+
+	guard_pair(8, 0, &w, &r);
+	SAY(w, "a");
+	SAY(w, "b");
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
+	bstream_cancel(w);
+	SAY(w, "c");
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0); /* not published yet */
+	GIVES(bstream_peek_many(r, chunks, 8, BSTREAM_DONT_WAIT), 2);
+	GIVES(bstream_release_many(r, 2), 0);
+	GIVES(bstream_peek_many(r, chunks, 8, BSTREAM_DONT_WAIT), 1);
+	MUST(is_text(&chunks[0], "c"));
+	GIVES(bstream_release_many(r, 1), 0);
+	GIVES(bstream_peek_many(r, chunks, 8, BSTREAM_DONT_WAIT), -EAGAIN);
+	memcpy(span, "d", 1);
+	GIVES(bstream_commit(w, 1), 0);
+	GIVES(bstream_peek_many(r, chunks, 8, BSTREAM_DONT_WAIT), 1);
+	MUST(is_text(&chunks[0], "d"));
+	close_all();
+}
+END_TEST
+
+START_TEST(what_was_shown_and_not_let_go_is_the_next_owners)
+{
+	struct iovec chunks[4];
+
+	guard_pair(4, 0, &w, &r);
+	SAY(w, "a");
+	SAY(w, "b");
+	SAY(w, "c");
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_DONT_WAIT), 3);
+	GIVES(bstream_release_many(r, 1), 0);
+	int fd = bstream_reader_detach(r);
+	MUST(fd >= 0);
+	GIVES(bstream_reader_attach(fd, &r), 0);
+	GIVES(bstream_release_many(r, 1), -EINVAL); /* he has been shown nothing */
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_DONT_WAIT), 2);
+	MUST(is_text(&chunks[0], "b") && is_text(&chunks[1], "c"));
+	close_all();
+}
+END_TEST
+
 /* ---- what a peer may have written ----------------------------------------------------------- */
 
 START_TEST(a_length_or_a_class_beyond_bounds_is_corrupt)
@@ -227,6 +383,34 @@ START_TEST(a_length_or_a_class_beyond_bounds_is_corrupt)
 	GIVES(len, 77);
 	slot_store_len(slot, 1, 0);
 	HEAR(r, "a");
+	close_all();
+}
+END_TEST
+
+START_TEST(what_is_corrupt_ends_a_run_and_is_said_when_it_is_the_next)
+{
+	struct iovec chunks[4];
+	struct bs_slot *slot;
+
+	guard_pair(4, 100, &w, &r);
+	SAY(w, "a");
+	SAY(w, "b");
+	SAY(w, "c");
+	slot = bs_segment_slot(w->g, &w->hold.sight.geo, 1);
+	slot_store_len(slot, 101, 1u << BS_SLOT_CLASS_AT);
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_FOREVER), 1);
+	slot_store_len(slot, 1, 2u << BS_SLOT_CLASS_AT);
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_FOREVER), 1);
+	slot_store_len(slot, 0, 0x80);
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_FOREVER), 1);
+	GIVES(bstream_release_many(r, 1), 0);
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_FOREVER), -EPROTO);
+	GIVES(bstream_release_many(r, 1), -EINVAL);
+	slot_store_len(slot, 1, 0);
+	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_FOREVER), 2);
+	slot_store_len(slot, UINT32_MAX, 0); /* once it was shown: it is counted as it can be */
+	GIVES(bstream_release_many(r, 2), 0);
+	GIVES(figure_load(&r->g->reader.bytes), 1 + 100 + 1);
 	close_all();
 }
 END_TEST
@@ -269,7 +453,13 @@ int main(void)
 		ONCE(chunks_of_every_size_arrive_as_they_were),
 		N_WAYS(chunks_at_the_edge_of_a_size_class_arrive_whole, 8),
 		ONCE(chunks_in_flight_do_not_touch_each_other),
+		ONCE(several_chunks_are_shown_in_order_and_let_go_at_once),
+		ONCE(no_more_are_shown_than_there_are),
+		ONCE(what_was_shown_can_be_let_go_in_parts),
+		ONCE(what_was_cancelled_ends_the_run_and_is_passed),
+		ONCE(what_was_shown_and_not_let_go_is_the_next_owners),
 		ONCE(a_length_or_a_class_beyond_bounds_is_corrupt),
+		ONCE(what_is_corrupt_ends_a_run_and_is_said_when_it_is_the_next),
 		ONCE(a_tail_that_cannot_be_is_corrupt),
 		ONCE(a_head_that_cannot_be_is_corrupt),
 	};

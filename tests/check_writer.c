@@ -194,6 +194,115 @@ START_TEST(a_broken_stream_is_said_before_a_full_one)
 }
 END_TEST
 
+/* ---- many at once --------------------------------------------------------------------------- */
+
+static void iov_fill(struct iovec *chunks, int n, unsigned char *bytes, size_t len)
+{
+	for (int i = 0; i < n; i++)
+		chunks[i] = (struct iovec){ bytes + i, len };
+}
+
+/* Alone, and among several. */
+START_TEST(many_chunks_are_written_by_one_call_as_far_as_there_is_room)
+{
+	struct iovec chunks[] = { { "one", 3 }, { NULL, 0 }, { "three", 5 }, { "four", 4 } };
+	struct bstream_stat stat = { .size = sizeof(stat) };
+
+	guard_pair(3, 0, &w, &r);
+	if (_i == 1)
+		GIVES(bstream_writer_clone(w, &x), 0);
+	for (int round = 0; round < 50; round++) {
+		GIVES(bstream_write_many(w, chunks, 4, BSTREAM_DONT_WAIT), 3);
+		GIVES(bstream_write_many(w, chunks + 3, 1, BSTREAM_DONT_WAIT), -EAGAIN);
+		GIVES(bstream_write_many(w, chunks + 3, 1, bstream_after_ms(-1)), -ETIMEDOUT);
+		HEAR(r, "one");
+		HEAR(r, "");
+		GIVES(bstream_write_many(w, chunks + 3, 1, BSTREAM_DONT_WAIT), 1);
+		HEAR(r, "three");
+		HEAR(r, "four");
+	}
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(bstream_writer_stat(w, &stat), 0);
+	GIVES(stat.chunks_written, 200);
+	GIVES(stat.bytes_written, 600);
+	close_all();
+}
+END_TEST
+
+START_TEST(many_chunks_are_refused_before_the_first_is_written)
+{
+	static unsigned char bytes[64];
+	struct iovec chunks[2];
+	void *span;
+
+	guard_pair(4, 32, &w, &r);
+	iov_fill(chunks, 2, bytes, 32);
+	GIVES(bstream_write_many(w, chunks, 0, BSTREAM_FOREVER), -EINVAL);
+	GIVES(bstream_write_many(w, chunks, -1, BSTREAM_FOREVER), -EINVAL);
+	chunks[1].iov_len = 33;
+	GIVES(bstream_write_many(w, chunks, 2, BSTREAM_FOREVER), -EMSGSIZE);
+	chunks[1].iov_len = SIZE_MAX;
+	GIVES(bstream_write_many(w, chunks, 2, BSTREAM_FOREVER), -EMSGSIZE);
+	chunks[1].iov_len = 1;
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_write_many(w, chunks, 2, BSTREAM_FOREVER), -EBUSY);
+	bstream_cancel(w);
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	bstream_reader_close(r);
+	r = NULL;
+	GIVES(bstream_write_many(w, chunks, 2, BSTREAM_FOREVER), -EPIPE);
+	close_all();
+}
+END_TEST
+
+static void read_all(struct bstream_reader *reader, void *arg)
+{
+	const unsigned *sizes = arg;
+	struct iovec chunks[16];
+	uint64_t n = 0;
+	int rc;
+
+	while ((rc = bstream_peek_many(reader, chunks, 1 + (int)(n % 16), BSTREAM_FOREVER)) > 0) {
+		for (int i = 0; i < rc; i++, n++) {
+			MUST(chunks[i].iov_len == sizes[n % 4]);
+			MUST(chunks[i].iov_len == 0 ||
+			     *(unsigned char *)chunks[i].iov_base == n % 16);
+		}
+		GIVES(bstream_release_many(reader, rc), 0);
+	}
+	GIVES(rc, 0);
+	GIVES(n, 16 * 600);
+	bstream_reader_close(reader);
+}
+
+/* More at a time than the stream holds, so that writer and reader both wait and are woken: were one
+ * missed, each would take a slice. */
+START_TEST(many_chunks_wait_for_room_and_wake_a_reader_that_sleeps)
+{
+	static unsigned sizes[] = { 1, 48, 0, 3000 };
+	static unsigned char bytes[16][3000];
+	struct iovec chunks[16];
+	struct guard_peer peer;
+
+	for (int i = 0; i < 16; i++) {
+		memset(bytes[i], i, sizeof(bytes[i]));
+		chunks[i] = (struct iovec){ bytes[i], sizes[i % 4] };
+	}
+	guard_pair(_i < 2 ? 5 : 100, 3000, &w, &r);
+	guard_reader_away(&peer, _i % 2, r, read_all, sizes);
+	r = NULL;
+	for (int round = 0; round < 600; round++) {
+		if (round % 4 == 0)
+			GIVES(bstream_drain(w, BSTREAM_FOREVER), 0); /* it falls asleep, perhaps */
+		GIVES(bstream_write_many(w, chunks, 16, BSTREAM_FOREVER), 16);
+	}
+	bstream_writer_close(w);
+	w = NULL;
+	guard_join(&peer);
+	close_all();
+}
+END_TEST
+
 /* ---- one and several ------------------------------------------------------------------------ */
 
 START_TEST(a_writer_goes_on_after_another_has_overtaken_it)
@@ -539,6 +648,9 @@ int main(void)
 		ONCE(a_broken_stream_is_said_before_a_full_one),
 		ONCE(a_writer_goes_on_after_another_has_overtaken_it),
 		ONCE(a_writer_that_slept_alone_goes_on_among_others),
+		N_WAYS(many_chunks_are_written_by_one_call_as_far_as_there_is_room, 2),
+		ONCE(many_chunks_are_refused_before_the_first_is_written),
+		N_WAYS(many_chunks_wait_for_room_and_wake_a_reader_that_sleeps, 4),
 		ONCE(each_clone_is_an_end_of_its_own),
 		N_WAYS(no_more_writers_than_max_writers, 2),
 		ONCE(writers_come_and_go_without_end),

@@ -162,6 +162,11 @@ static void use_writer(struct scene *s, struct input *in)
 
 	if (w == NULL)
 		return;
+	if (how >= 192) {
+		rc = bstream_write_many(w, iov, 2, deadline(in));
+		ONE_OF(rc, 1, 2, -EMSGSIZE, -EPIPE, -EAGAIN, -ETIMEDOUT, -EPROTO);
+		return;
+	}
 	if (how % 4 == 0)
 		rc = bstream_write(w, scratch, len, deadline(in));
 	else if (how % 4 == 1)
@@ -180,6 +185,27 @@ static void use_writer(struct scene *s, struct input *in)
 		bstream_cancel(w);
 }
 
+/* Several in place, the peer at work between the calls. */
+static void use_reader_much(struct scene *s, struct input *in)
+{
+	struct iovec chunks[10];
+	int most = 1 + input_u8(in) % 10;
+	int rc = bstream_peek_many(s->reader, chunks, most, deadline(in));
+
+	if (rc < 1) {
+		ONE_OF(rc, 0, -ECONNRESET, -EAGAIN, -ETIMEDOUT, -EPROTO);
+		return;
+	}
+	HOLDS(rc <= most && (uint32_t)rc <= s->geo.capacity);
+	for (int i = 0; i < rc; i++) {
+		HOLDS(chunks[i].iov_len <= s->geo.chunk_max);
+		memcpy(scratch, chunks[i].iov_base, chunks[i].iov_len);
+	}
+	poke_slot(s, in);
+	int n = input_u8(in) % (rc + 2);
+	ONE_OF(bstream_release_many(s->reader, n), n >= 1 && n <= rc ? 0 : -EINVAL);
+}
+
 static void use_reader(struct scene *s, struct input *in)
 {
 	const void *chunk;
@@ -189,6 +215,10 @@ static void use_reader(struct scene *s, struct input *in)
 
 	if (s->reader == NULL)
 		return;
+	if (how >= 192) {
+		use_reader_much(s, in);
+		return;
+	}
 	if ((how & 1) == 0) {
 		rc = bstream_read(s->reader, scratch, how & 2 ? ROOM : 16, &len, deadline(in));
 		ONE_OF(rc, 1, 0, -ECONNRESET, -EAGAIN, -ETIMEDOUT, -EPROTO, -EMSGSIZE);

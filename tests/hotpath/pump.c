@@ -3,13 +3,15 @@
  * pump.c - N chunks of SIZE bytes through one stream, each written and then read, by one thread: both
  * sides are always awake, and what is executed is the hot paths and nothing else. For bounds.sh.
  *
- * Usage: pump copy|place|several N SIZE
+ * Usage: pump copy|place|several|many N SIZE (many: 10 at a time)
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bstream.h"
+
+#define MANY 10
 
 static unsigned char from[65536], to[65536];
 
@@ -33,6 +35,17 @@ static int once_place(struct bstream_writer *w, struct bstream_reader *r, size_t
 	       bstream_release(r) == 0;
 }
 
+static int once_many(struct bstream_writer *w, struct bstream_reader *r, size_t size)
+{
+	struct iovec out[MANY], in[MANY];
+
+	for (int i = 0; i < MANY; i++)
+		out[i] = (struct iovec){ from, size };
+	return bstream_write_many(w, out, MANY, BSTREAM_FOREVER) == MANY &&
+	       bstream_peek_many(r, in, MANY, BSTREAM_FOREVER) == MANY &&
+	       in[MANY - 1].iov_len == size && bstream_release_many(r, MANY) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct bstream_writer *w, *second = NULL;
@@ -43,9 +56,12 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "several") == 0 && bstream_writer_clone(w, &second) != 0)
 		return 2;
 	int (*once)(struct bstream_writer *, struct bstream_reader *, size_t) =
-		strcmp(argv[1], "place") == 0 ? once_place : once_copy;
+		strcmp(argv[1], "place") == 0  ? once_place
+		: strcmp(argv[1], "many") == 0 ? once_many
+					       : once_copy;
+	unsigned long each = once == once_many ? MANY : 1;
 	size_t size = strtoul(argv[3], NULL, 10);
-	for (unsigned long n = strtoul(argv[2], NULL, 10); n > 0; n--)
+	for (unsigned long n = strtoul(argv[2], NULL, 10); n > 0; n -= each)
 		if (!once(w, r, size))
 			return 1;
 	bstream_writer_close(second);

@@ -6,6 +6,7 @@
 #include "tests/stress/pump.h"
 
 #define TABLE_ROOM (65536 + 4096)
+#define SEVERAL	   20u /* chunks in one call, at most */
 
 static unsigned char table[TABLE_ROOM];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -99,7 +100,39 @@ static void write_in_place(const struct pump *pump, struct bstream_writer *w, un
 	GIVES(bstream_commit(w, len), 0);
 }
 
-static void chunk_write(const struct pump *pump, struct bstream_writer *w, unsigned id, uint64_t n)
+/* Up to @most chunks from @n on in one call, or in as many as it takes. How many. */
+static unsigned write_several(const struct pump *pump, struct pump_book *book,
+			      struct bstream_writer *w, unsigned id, uint64_t n, unsigned most)
+{
+	static _Thread_local unsigned char bytes[2 * TABLE_ROOM];
+	struct iovec chunks[SEVERAL];
+	unsigned count = 0, done = 0;
+	size_t used = 0;
+
+	for (; count < most && n + count < pump->n_chunks; count++) {
+		size_t len = chunk_len(pump, id, n + count);
+		if (len > sizeof(bytes) - used)
+			break;
+		span_fill(bytes + used, id, n + count, len);
+		chunks[count] = (struct iovec){ bytes + used, len };
+		used += len;
+	}
+	atomic_store_explicit(&book->begun[id], n + count, memory_order_release);
+	while (done < count) {
+		int rc = bstream_write_many(w, chunks + done, (int)(count - done),
+					    n % 2 == 0 ? BSTREAM_DONT_WAIT : BSTREAM_FOREVER);
+		if (rc == -EAGAIN)
+			sched_yield();
+		else
+			MUST(rc > 0 && (unsigned)rc <= count - done);
+		done += rc > 0 ? (unsigned)rc : 0;
+	}
+	return count;
+}
+
+/* How many were written: one, or several. */
+static unsigned chunk_write(const struct pump *pump, struct pump_book *book,
+			    struct bstream_writer *w, unsigned id, uint64_t n)
 {
 	size_t len = chunk_len(pump, id, n);
 	unsigned char first = (unsigned char)id;
@@ -118,9 +151,12 @@ static void chunk_write(const struct pump *pump, struct bstream_writer *w, unsig
 	case 4:
 		write_impatiently(w, iov, len > 0 ? 2 : 0);
 		break;
+	case 5:
+		return write_several(pump, book, w, id, n, 1 + len % SEVERAL);
 	default:
 		GIVES(bstream_writev(w, iov, len > 0 ? 2 : 0, BSTREAM_FOREVER), 0);
 	}
+	return 1;
 }
 
 /* Go on with another end than before. */
@@ -145,7 +181,7 @@ void pump_write(const struct pump *pump, struct pump_book *book, unsigned id,
 {
 	for (uint64_t n = 0; n < pump->n_chunks; n++) {
 		atomic_store_explicit(&book->begun[id], n + 1, memory_order_release);
-		chunk_write(pump, w, id, n);
+		n += chunk_write(pump, book, w, id, n) - 1;
 		atomic_store_explicit(&book->done[id], n + 1, memory_order_release);
 		if ((pump->flags & PUMP_RENEW) != 0 && pump_hash(id, n) % 500 == 0)
 			w = writer_renew(w, n);
@@ -180,13 +216,36 @@ void pump_check(const struct pump *pump, struct pump_book *book, const void *chu
 	book->next[id] = n + 1;
 }
 
+/* Look at several, and let go of some of them. */
+static int read_several(const struct pump *pump, struct pump_book *book, struct bstream_reader *r,
+			uint64_t deadline)
+{
+	uint64_t h = pump_hash(3, book->n_read);
+	struct iovec chunks[SEVERAL];
+	int rc = bstream_peek_many(r, chunks, 1 + (int)(h % SEVERAL), deadline);
+
+	if (rc < 1)
+		return rc;
+	int take = rc - (int)(h >> 40) % rc;
+	for (int i = 0; i < take; i++)
+		pump_check(pump, book, chunks[i].iov_base, chunks[i].iov_len);
+	if (take > 1)
+		GIVES(bstream_release_many(r, take - 1), 0);
+	GIVES(bstream_release(r), 0);
+	return 1;
+}
+
 int pump_read(const struct pump *pump, struct pump_book *book, struct bstream_reader *r,
 	      uint64_t deadline)
 {
 	static _Thread_local unsigned char buf[TABLE_ROOM];
 	const void *chunk = buf;
 	size_t len;
-	bool peek = (pump->flags & PUMP_PEEK) != 0 || book->n_read % 5 == 0;
+	uint64_t kind = pump_hash(9, book->n_read) % 5;
+	bool peek = (pump->flags & PUMP_PEEK) != 0 || kind == 0;
+
+	if (kind == 1)
+		return read_several(pump, book, r, deadline);
 	int rc = peek ? bstream_peek(r, &chunk, &len, deadline)
 		      : bstream_read(r, buf, pump->chunk_max, &len, deadline);
 

@@ -18,7 +18,8 @@
 #define PUMP_WRITERS 250
 
 /* What a writer or the reader does beside writing and reading. */
-#define PUMP_MIX   0x1u /* every way to write: writev, reserve, cancel, without waiting */
+#define PUMP_MIX \
+	0x1u /* every way to write: writev, reserve, cancel, several at once, without waiting */
 #define PUMP_RENEW 0x2u /* ends come and go: clone and close, detach and attach */
 #define PUMP_FULL  0x4u /* no empty chunks */
 #define PUMP_PEEK  0x8u /* the reader looks in place */
@@ -50,7 +51,7 @@ void pump_write(const struct pump *pump, struct pump_book *book, unsigned id,
 /* Check one chunk against the book, and book it. */
 void pump_check(const struct pump *pump, struct pump_book *book, const void *chunk, size_t len);
 
-/* Read one chunk and check it. What the read gave. */
+/* Read one chunk or several, and check them. What the read gave: 1, not how many. */
 int pump_read(const struct pump *pump, struct pump_book *book, struct bstream_reader *r,
 	      uint64_t deadline);
 
