@@ -89,6 +89,26 @@ static bool tell_limit(char buf[REFUSED_MAX], const struct bstream_refusal *r)
 	return true;
 }
 
+static bool tell_version(char buf[REFUSED_MAX], const struct bstream_refusal *r)
+{
+	int n = 0;
+
+	if (r->why == BSTREAM_WHY_FEATURE && r->limit_name[0] != '\0')
+		n = snprintf(buf, REFUSED_MAX, "the broker does not know the feature %.15s: it",
+			     r->limit_name);
+	else if (r->why == BSTREAM_WHY_FEATURE)
+		n = snprintf(buf, REFUSED_MAX,
+			     "the broker does not know the features %#" PRIx64 ": it", r->limit);
+	else
+		n = snprintf(buf, REFUSED_MAX, "the broker");
+	snprintf(buf + n, REFUSED_MAX - (size_t)n,
+		 " speaks wire %" PRIu32 " and layout %" PRIu32
+		 ", this bstreamctl wire %u and layout %u (install the same version of both)",
+		 r->wire_version, r->layout_version, bstream_wire_version(),
+		 bstream_layout_version());
+	return true;
+}
+
 bool refused_tell(char buf[REFUSED_MAX], int err)
 {
 	struct bstream_refusal r = { .size = sizeof(r) };
@@ -96,15 +116,8 @@ bool refused_tell(char buf[REFUSED_MAX], int err)
 
 	if (bstream_refusal(&r) < 0 || r.error != err)
 		return false;
-	if (err == -EPROTONOSUPPORT) {
-		snprintf(
-			buf, REFUSED_MAX,
-			"the broker speaks wire %" PRIu32 " and layout %" PRIu32
-			", this bstreamctl wire %u and layout %u (install the same version of both)",
-			r.wire_version, r.layout_version, bstream_wire_version(),
-			bstream_layout_version());
-		return true;
-	}
+	if (err == -EPROTONOSUPPORT)
+		return tell_version(buf, &r);
 	switch (r.why) {
 	case BSTREAM_WHY_RIGHT:
 		return tell_right(buf, &r);

@@ -102,6 +102,7 @@ static void status_print_json(const struct bstream_broker_stat *stat)
 	json_line_number(line, "max_mailboxes", stat->max_mailboxes);
 	json_line_number(line, "bytes", stat->bytes);
 	json_line_number(line, "uptime_ns", stat->uptime_ns);
+	json_line_number(line, "features", stat->features);
 	quotas_print_json(line, stat);
 	json_line_print(line, stdout);
 }

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "bstream.h"
 #include "command.h"
+#include "creation.h"
 #include "json_line.h"
 #include "outcome.h"
 #include "pour.h"
@@ -32,6 +33,7 @@ static struct {
 	uint32_t n_jobs;
 	struct framing framing;
 	const char *mailbox;
+	uint32_t mode, gid;
 	char *const *command; /* NULL: none */
 	bool json;
 	sigset_t mask; /* as we were started with it */
@@ -42,6 +44,7 @@ static struct {
 	bool failed;
 } work = { .count = UINT64_MAX,
 	   .n_jobs = 1,
+	   .mode = 0600,
 	   .output = PTHREAD_MUTEX_INITIALIZER,
 	   .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .ended = PTHREAD_COND_INITIALIZER };
@@ -65,6 +68,18 @@ static const struct option_row listen_options[] = {
 	  .arg = "N",
 	  .to = &work.n_jobs,
 	  .help = "serve so many messages at once (default 1)" },
+	{ .name = "mode",
+	  .kind = OPTION_OWN,
+	  .arg = "OCTAL",
+	  .to = &work.mode,
+	  .take = creation_take_mode,
+	  .help = "who may send there, by w (default 0600)" },
+	{ .name = "group",
+	  .kind = OPTION_OWN,
+	  .arg = "GROUP",
+	  .to = &work.gid,
+	  .take = creation_take_group,
+	  .help = "the group that --mode speaks of (default: your own)" },
 	FRAMING_OPTION_OUT(work.framing),
 	{ 0 },
 };
@@ -365,6 +380,15 @@ static int messages_serve(struct bstream_mailbox *mailbox)
 	return code;
 }
 
+static int mailbox_open(struct bstream_mailbox **mailboxp)
+{
+	struct bstream_mailbox_options options = BSTREAM_MAILBOX_OPTIONS_INIT;
+
+	options.mode = work.mode;
+	options.gid = work.gid;
+	return bstream_mailbox_open_with(work.mailbox, &options, mailboxp);
+}
+
 static int listen_run(const struct call *call)
 {
 	struct bstream_mailbox *mailbox;
@@ -382,7 +406,7 @@ static int listen_run(const struct call *call)
 		return code;
 	signal(SIGCHLD, SIG_DFL); /* ignored, it would leave nobody to wait for */
 	sigprocmask(SIG_BLOCK, NULL, &work.mask);
-	r = bstream_mailbox_open(work.mailbox, &mailbox);
+	r = mailbox_open(&mailbox);
 	if (r < 0)
 		return outcome_own(outcome_fail(DOING_LISTEN, work.mailbox, r));
 	say_note(work.mailbox, "listening");

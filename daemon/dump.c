@@ -104,9 +104,11 @@ static void dump_mailboxes(const struct broker *b)
 	for (size_t i = 0; i < names->n && i < N_SHOWN; i++) {
 		const struct mailbox *m = names->items[i];
 
-		log_say(LOG_INFO, "mailbox %s: of uid %u (pid %d), %" PRIu32 " messages%s", m->name,
-			(unsigned)m->owner->uid, (int)m->owner->pid, m->n_letters,
-			m->first_sender ? ", full" : "");
+		log_say(LOG_INFO,
+			"mailbox %s: of uid %u (pid %d), mode %04" PRIo32 ", %" PRIu32
+			" messages%s",
+			m->name, (unsigned)m->owner->uid, (int)m->owner->pid, m->owned_by.mode,
+			m->n_letters, m->first_sender ? ", full" : "");
 	}
 	say_more(names->n, "mailboxes");
 }

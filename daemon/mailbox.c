@@ -190,10 +190,27 @@ void post_forget(struct broker *b, struct client *c)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
+/* Whose it is to be, as was said, or else nobody's but its owner's. 0, EINVAL, EACCES. */
+static int owner_read(struct broker *b, const struct request *q, struct owner *owner)
+{
+	struct bs_wire_owner said = { .mode = BS_MODE_DEFAULT };
+
+	if (q->note_len == sizeof(said))
+		memcpy(&said, q->note, sizeof(said));
+	if ((said.mode & ~0777u) != 0)
+		return EINVAL;
+	*owner = (struct owner){ q->client->uid, said.gid ? said.gid : q->client->gid, said.mode };
+	return rights_check_group(b, q->client, owner->gid);
+}
+
 int serve_mailbox_open(struct broker *b, struct request *q)
 {
+	struct owner owner;
 	struct mailbox *m;
-	int r;
+	int r = owner_read(b, q, &owner);
+
+	if (r != 0)
+		return r;
 
 	if (b->post.names.n >= b->limits.max_mailboxes || !client_may_stay(b))
 		return request_over_limit(b, "mailboxes", b->limits.max_mailboxes);
@@ -208,7 +225,7 @@ int serve_mailbox_open(struct broker *b, struct request *q)
 	snprintf(m->name, sizeof(m->name), "%s", q->question->name);
 	m->last = &m->first;
 	m->owner = q->client;
-	m->owned_by = (struct owner){ q->client->uid, q->client->gid, BS_MODE_DEFAULT };
+	m->owned_by = owner;
 	r = sorted_add(&b->post.names, m->name, m);
 	if (r < 0) {
 		free(m);

@@ -26,6 +26,7 @@
 #define ABOUT_MAILBOX 0x10 /* the name is a mailbox's */
 #define BY_MAILBOX    0x20 /* asked on a mailbox's own connection, and nothing else is */
 #define HAS_NOTE      0x40 /* a note may follow, and a descriptor be with it */
+#define HAS_OWNER     0x80 /* with BS_FEATURE_OWNER a bs_wire_owner follows */
 
 struct row {
 	size_t size;
@@ -56,7 +57,8 @@ static const struct row rows[BS_REQ_COUNT] = {
 	[BS_REQ_BROKER] = { HEAD, 0, ANY_NAME, 0, 0, serve_broker },
 	[BS_REQ_STOP] = { HEAD, 0, ANY_NAME, 0, 0, serve_stop },
 	[BS_REQ_RESTORE] = { CREATE, 1, 0, 0, RIGHT_MAKE, serve_restore },
-	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX, 0, RIGHT_MAKE, serve_mailbox_open },
+	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX | HAS_OWNER, 0, RIGHT_MAKE,
+				  serve_mailbox_open },
 	[BS_REQ_MAILBOX_EXISTS] = { NAME, 0, ABOUT_MAILBOX | WAITS, BS_WANT_WAIT, RIGHT_SEE,
 				    serve_exists },
 	[BS_REQ_SEND] = { NAME, 0, SENDS, BS_WANT_WAIT, RIGHT_WRITE, serve_send },
@@ -79,13 +81,16 @@ static bool name_is_clean(const char room[BS_WIRE_NAME])
 	return len < BS_WIRE_NAME;
 }
 
-/* Has it the length and the descriptors of its kind? */
-static bool packet_fits(const struct request_packet *p, const struct row *row)
+/* Has it the length and the descriptors of its kind, with the features that it makes use of? */
+static bool packet_fits(const struct request_packet *p, const struct row *row, uint16_t needs)
 {
-	bool noted = (row->rules & HAS_NOTE) != 0;
+	bool noted = (row->rules & HAS_NOTE) != 0, owned = (needs & BS_FEATURE_OWNER) != 0;
+	size_t least = row->size + (owned ? sizeof(struct bs_wire_owner) : 0);
 	size_t more = noted ? BS_WIRE_NOTE : 0, more_fds = noted ? 1 : 0;
 
-	return p->len >= row->size && p->len <= row->size + more && p->fds->n >= row->n_fds &&
+	if (owned && !(row->rules & HAS_OWNER))
+		return false;
+	return p->len >= least && p->len <= least + more && p->fds->n >= row->n_fds &&
 	       p->fds->n <= row->n_fds + more_fds;
 }
 
@@ -98,12 +103,13 @@ static int packet_check(const struct request_packet *p, struct bs_wire_head *hea
 	if (head->magic != BS_WIRE_MAGIC)
 		return -1;
 	if (head->version < BS_WIRE_OLDEST || head->version > BS_WIRE_VERSION ||
-	    head->layout != BS_LAYOUT_VERSION)
+	    head->layout != BS_LAYOUT_VERSION || (head->needs & ~BS_FEATURES) != 0 ||
+	    (head->version == 1 && head->needs != 0))
 		return EPROTONOSUPPORT;
 	if (head->type >= BS_REQ_COUNT || !rows[head->type].serve ||
 	    (head->version == 1 && head->type > BS_WIRE_1_LAST))
 		return EPROTO;
-	if (head->size != p->len || !packet_fits(p, &rows[head->type]))
+	if (head->size != p->len || !packet_fits(p, &rows[head->type], head->needs))
 		return EPROTO;
 	return 0;
 }
@@ -204,7 +210,8 @@ bool request_send(struct broker *b, struct client *c, uint16_t type, size_t len,
 bool request_say(struct broker *b, struct client *c, uint16_t type, int outcome)
 {
 	struct bs_reply_refusal *full = (struct bs_reply_refusal *)b->packet;
-	bool refused = outcome == EACCES || outcome == EDQUOT || outcome == EOPNOTSUPP;
+	bool refused = outcome == EACCES || outcome == EDQUOT || outcome == EOPNOTSUPP ||
+		       outcome == EPROTONOSUPPORT;
 
 	*full = (struct bs_reply_refusal){ .reply.result = -outcome };
 	if (!refused || b->refusal.why == 0)
@@ -350,6 +357,29 @@ static int request_run(struct broker *b, struct client *c, const struct request_
 	return type == BS_REQ_MAILBOX_OPEN ? request_wake(b, made, ABOUT_MAILBOX) : 0;
 }
 
+/* Another version than those that are served, or a feature that is not known. */
+static void request_refuse_version(struct broker *b, const struct client *c,
+				   const struct bs_wire_head *peer_head)
+{
+	bool version_is_known = peer_head->version > 1 && peer_head->version <= BS_WIRE_VERSION &&
+				peer_head->layout == BS_LAYOUT_VERSION;
+
+	if (version_is_known) {
+		b->refusal = (struct bs_refusal){
+			.why = BS_WHY_FEATURE,
+			.uid = c->uid,
+			.limit = peer_head->needs & ~BS_FEATURES,
+		};
+		log_blame(c->uid, c->pid, "needs the features %#x, known are %#x", peer_head->needs,
+			  BS_FEATURES);
+		return;
+	}
+	log_blame(c->uid, c->pid,
+		  "speaks wire %u and layout %u, served are wire %u to %u and layout %u",
+		  peer_head->version, peer_head->layout, BS_WIRE_OLDEST, BS_WIRE_VERSION,
+		  BS_LAYOUT_VERSION);
+}
+
 int request_serve(struct broker *b, struct client *c, const struct request_packet *p)
 {
 	struct request refused = { .client = c, .reply_fd = -1 };
@@ -361,10 +391,7 @@ int request_serve(struct broker *b, struct client *c, const struct request_packe
 	b->tally.other_version += r == EPROTONOSUPPORT;
 	b->tally.malformed += r == EPROTO || r < 0;
 	if (r == EPROTONOSUPPORT)
-		log_blame(c->uid, c->pid,
-			  "speaks wire %u and layout %u, served are wire %u to %u and layout %u",
-			  peer_head.version, peer_head.layout, BS_WIRE_OLDEST, BS_WIRE_VERSION,
-			  BS_LAYOUT_VERSION);
+		request_refuse_version(b, c, &peer_head);
 	else if (r < 0)
 		log_blame(c->uid, c->pid, "sent what is no request");
 	if (r == 0 && !request_in_turn(c, peer_head.type))

@@ -26,7 +26,7 @@ struct request {
 	struct mailbox *mailbox; /* the one of that name, if the request is about one */
 	int *fds; /* CREATE: the segment; SEND: a read end; borrowed, -1 where it was taken */
 	size_t n_fds;
-	const char *note; /* SEND: what follows the question; borrowed */
+	const char *note; /* what follows the question: of SEND, of MAILBOX_OPEN; borrowed */
 	size_t note_len;
 	int reply_fd; /* an end to be sent along, or -1 */
 	size_t reply_len; /* of what stands in broker.packet; at first a bs_reply of zeros */

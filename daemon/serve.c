@@ -120,6 +120,7 @@ int serve_broker(struct broker *b, struct request *q)
 		.n_streams = (uint32_t)b->registry.names.n,
 		.n_mailboxes = (uint32_t)b->post.names.n,
 		.max_mailboxes = b->limits.max_mailboxes,
+		.features = BS_FEATURES,
 		.n_clients = b->n_clients,
 		.max_streams = b->limits.max_streams,
 		.max_clients = b->limits.max_clients,

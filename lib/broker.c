@@ -134,7 +134,7 @@ static int reply_receive(struct exchange *x, int link, int *fdp)
 	x->reply_len = (size_t)n;
 	r = reply_check(x, to);
 	if (r < 0)
-		bs_refusal_note(to, x->reply_len);
+		bs_refusal_note(to, x->reply_len, x->request);
 	else if (x->reply_len > x->reply_size)
 		r = -EPROTO;
 	if (small)
@@ -289,6 +289,29 @@ int bs_broker_ask(uint16_t type, const char *name, uint32_t flags, uint64_t dead
 	/* The deadline is for the name, not for the round trip: if the name is there, it is had. */
 	r = ask_once(type, name, flags & ~BS_WANT_WAIT, 0, fdp, connp);
 	return r == -ENOENT && waits && deadline != BSTREAM_DONT_WAIT ? -ETIMEDOUT : r;
+}
+
+int bs_broker_mailbox(const char *name, const struct bs_wire_owner *owner, int *connp)
+{
+	struct bs_req_mailbox request = { .owner = *owner };
+	struct bs_reply reply;
+	struct exchange x = {
+		.request = &request,
+		.request_len = sizeof(request.name),
+		.fd = -1,
+		.reply = &reply,
+		.reply_size = sizeof(reply),
+		.may_start = bs_choice_may_start(),
+		.linkp = connp,
+	};
+
+	request_fill(&request.name, BS_REQ_MAILBOX_OPEN, name, 0);
+	if (owner->mode != BS_MODE_DEFAULT || owner->gid != 0) {
+		x.request_len = sizeof(request);
+		request.name.head.size = sizeof(request);
+		request.name.head.needs = BS_FEATURE_OWNER;
+	}
+	return exchange_run(&x);
 }
 
 void bs_broker_hang_up(int conn)
@@ -461,6 +484,7 @@ int bstream_broker_stat(struct bstream_broker_stat *stat)
 		.max_clients = reply.max_clients,
 		.mailboxes = reply.n_mailboxes,
 		.max_mailboxes = reply.max_mailboxes,
+		.features = reply.features,
 		.bytes = reply.bytes,
 		.uptime_ns = reply.uptime_ns,
 	};

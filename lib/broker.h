@@ -29,6 +29,11 @@
 int bs_broker_ask(uint16_t type, const char *name, uint32_t flags, uint64_t deadline, int *fdp,
 		  int *connp);
 
+/* Open a mailbox, with that mode and group (0: one's own). Where both are what they are if nothing is
+ * said, a broker that knows of neither will do. *@connp receives the connection that is the mailbox.
+ * 0 or a negative errno. */
+int bs_broker_mailbox(const char *name, const struct bs_wire_owner *owner, int *connp);
+
 /*
  * Offer the sealed stream of which @fd is an end to the broker under its name, in case it is a new
  * one: nothing but its ends can tell it of such a stream. Starts no broker, never waits, and does not

@@ -160,6 +160,7 @@ struct bstream_broker_stat {
 	uint64_t uptime_ns;
 	uint32_t mailboxes, max_mailboxes; /* open; at once */
 	struct bstream_quota quotas[BSTREAM_QUOTAS]; /* the caller's own, by BSTREAM_QUOTA_* */
+	uint64_t features; /* bits: what it knows beside its wire version (bstream-wire(7)) */
 };
 
 /* ---- A pair --------------------------------------------------------------------------------- */
@@ -595,6 +596,35 @@ struct bstream_message {
 BSTREAM_API int bstream_mailbox_open(const char *name, struct bstream_mailbox **mailboxp);
 
 /*
+ * struct bstream_mailbox_options - who may send to a mailbox. Start from BSTREAM_MAILBOX_OPTIONS_INIT; a
+ * NULL pointer means the same. Since: 0.1
+ */
+struct bstream_mailbox_options {
+	size_t size; /* sizeof, for the ABI: a non-zero tail that is not known is -E2BIG */
+	uint32_t mode; /* who may send, by w, as of a stream: 0600 by default */
+	uint32_t gid; /* the group that mode speaks of: one of the caller's; 0: his own */
+};
+
+#define BSTREAM_MAILBOX_OPTIONS_INIT                            \
+	{                                                       \
+		sizeof(struct bstream_mailbox_options), 0600, 0 \
+	}
+
+/*
+ * bstream_mailbox_open_with - opens a mailbox that others may send to, at the machine's broker. A broker
+ * of one user serves nobody else, whatever the mode.
+ *
+ * @options: borrowed, may be NULL: as bstream_mailbox_open.
+ * Blocks: for the broker's answer only.
+ * Returns: 0; what bstream_mailbox_open returns; -EACCES the caller is not in that group; -E2BIG options
+ *          of a newer library; -EPROTONOSUPPORT a broker that knows of neither mode nor group.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_mailbox_open_with(const char *name,
+					  const struct bstream_mailbox_options *options,
+					  struct bstream_mailbox **mailboxp);
+
+/*
  * bstream_mailbox_recv - receives the next message. Those of one sender come in the order in which it
  * sent them. A message whose read end cannot be attached, since its sender took it back, or it was
  * none, or its stream is over, is passed over as if it had never come.
@@ -745,6 +775,7 @@ BSTREAM_API int bstream_broker_metrics(int *fdp);
 #define BSTREAM_WHY_USER_LIMIT	 4u /* uid has as many as one user may have */
 #define BSTREAM_WHY_BROKER_LIMIT 5u /* there are as many as this broker may have */
 #define BSTREAM_WHY_UNSEALED	 6u /* this broker takes sealed streams only */
+#define BSTREAM_WHY_FEATURE	 7u /* it does not know a feature that the request needs: bits limit */
 
 /* bstream_refusal.right, bits: one of them would have been enough */
 #define BSTREAM_RIGHT_OWN   1u
@@ -762,7 +793,8 @@ struct bstream_refusal {
 	uint32_t uid; /* who asked */
 	uint32_t owner_uid, owner_gid, mode; /* whose it is */
 	uint32_t wire_version, layout_version; /* the broker's */
-	uint64_t limit; /* how many, of what limit_name says; of a rule, the line in that file */
+	uint64_t
+		limit; /* how many, of what limit_name says; of a rule, the line in that file; a feature */
 	char limit_name[16];
 };
 

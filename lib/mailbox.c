@@ -24,6 +24,7 @@
 #include "lib/broker.h"
 #include "lib/handle.h"
 #include "lib/link.h"
+#include "lib/options.h"
 
 #define NAP_NS	     1000000
 #define RETRY_MIN_NS BS_MS(100)
@@ -43,6 +44,7 @@ struct bstream_mailbox {
 	bool rung; /* held, and the timer says so */
 	int fd; /* held: that end, noted, or -1 */
 	char name[BS_NAME_SIZE];
+	struct bs_wire_owner owner; /* as it was asked for: each broker is told so */
 	size_t note_len;
 	union {
 		struct bs_reply reply;
@@ -88,7 +90,7 @@ static int mailbox_stand(struct bstream_mailbox *m)
 {
 	if (m->link >= 0)
 		return 0;
-	int rc = bs_broker_ask(BS_REQ_MAILBOX_OPEN, m->name, 0, 0, NULL, &m->link);
+	int rc = bs_broker_mailbox(m->name, &m->owner, &m->link);
 	if (rc == 0 && m->epoll >= 0 && (rc = poll_add(m, m->link)) < 0)
 		mailbox_lose(m);
 	retry_in(m, rc == 0 ? 0 : m->retry_ns);
@@ -248,18 +250,47 @@ int bstream_mailbox_recv(struct bstream_mailbox *m, struct bstream_message *mess
 
 /* ---- the handle ----------------------------------------------------------------------------- */
 
+/* A caller's struct of another size: what is missing is the default, what is unknown must be 0. */
+static int options_read(const struct bstream_mailbox_options *options, struct bs_wire_owner *owner)
+{
+	struct bstream_mailbox_options o = BSTREAM_MAILBOX_OPTIONS_INIT;
+
+	if (options != NULL) {
+		int rc = bs_options_copy(&o, sizeof(o), options, options->size,
+					 sizeof(size_t) + 2 * sizeof(uint32_t));
+		if (rc < 0)
+			return rc;
+	}
+	if ((o.mode & ~0777u) != 0)
+		return -EINVAL;
+	*owner = (struct bs_wire_owner){ o.mode, o.gid };
+	return 0;
+}
+
 int bstream_mailbox_open(const char *name, struct bstream_mailbox **mp)
 {
+	return bstream_mailbox_open_with(name, NULL, mp);
+}
+
+int bstream_mailbox_open_with(const char *name, const struct bstream_mailbox_options *options,
+			      struct bstream_mailbox **mp)
+{
+	struct bs_wire_owner owner;
+
 	if (!bs_name_ok(name))
 		return -EINVAL;
+	int rc = options_read(options, &owner);
+	if (rc < 0)
+		return rc;
 	struct bstream_mailbox *m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return -ENOMEM;
+	m->owner = owner;
 	m->link = m->epoll = m->timer = m->fd = -1;
 	m->retry_ns = RETRY_MIN_NS;
 	snprintf(m->name, sizeof(m->name), "%s", name);
 	m->fork_stamp = bs_fork_stamp();
-	int rc = m->fork_stamp != 0 ? mailbox_stand(m) : -ENOMEM;
+	rc = m->fork_stamp != 0 ? mailbox_stand(m) : -ENOMEM;
 	if (rc < 0) {
 		free(m);
 		return rc;

@@ -15,19 +15,18 @@ static_assert(BSTREAM_FENCES == BS_FLAG_FENCES && BSTREAM_SEALED == BS_FLAG_SEAL
 static_assert(BSTREAM_KEEP_READER == BS_KEEP_READER && BSTREAM_KEEP_WRITERS == BS_KEEP_WRITERS,
 	      "same bits");
 
-/* A caller's struct of another size: what is missing is the default, what is unknown must be 0. */
-static int options_copy(struct bstream_options *to, const struct bstream_options *from)
+int bs_options_copy(void *to, size_t to_size, const void *from, size_t size, size_t size_first)
 {
-	const unsigned char *bytes = (const unsigned char *)from;
+	const unsigned char *bytes = from;
 
-	if (from->size < SIZE_FIRST)
+	if (size < size_first)
 		return -EINVAL;
-	if (from->size > SIZE_LAST)
+	if (size > SIZE_LAST)
 		return -E2BIG;
-	for (size_t i = sizeof(*to); i < from->size; i++)
+	for (size_t i = to_size; i < size; i++)
 		if (bytes[i] != 0)
 			return -E2BIG;
-	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	memcpy(to, from, size < to_size ? size : to_size);
 	return 0;
 }
 
@@ -44,7 +43,7 @@ int bs_options_resolve(const struct bstream_options *options, bool named, struct
 	struct bstream_options o = BSTREAM_OPTIONS_INIT;
 
 	if (options != NULL) {
-		int rc = options_copy(&o, options);
+		int rc = bs_options_copy(&o, sizeof(o), options, options->size, SIZE_FIRST);
 		if (rc < 0)
 			return rc;
 	}

@@ -10,7 +10,8 @@
 /* A new request: nothing has been told yet. */
 void bs_refusal_clear(void);
 
-/* A reply of @len bytes, whose result is an error: take note of what it says of that. */
-void bs_refusal_note(const struct bs_reply *peer_reply, size_t len);
+/* A reply of @len bytes to @request, whose result is an error: take note of what it says of that. */
+void bs_refusal_note(const struct bs_reply *peer_reply, size_t len,
+		     const struct bs_wire_head *request);
 
 #endif

@@ -40,6 +40,7 @@ man_links = \
 	man/bstream_list.3 \
 	man/bstream_mailbox_close.3 \
 	man/bstream_mailbox_open.3 \
+	man/bstream_mailbox_open_with.3 \
 	man/bstream_mailbox_pollfd.3 \
 	man/bstream_mailbox_recv.3 \
 	man/bstream_open_reader.3 \

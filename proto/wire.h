@@ -17,8 +17,11 @@
  * that reply at once (-ETIMEDOUT: not queued); it may cross it, and has none of its own.
  *
  * A packet that is no request of this wire is answered with -EPROTO (-EPROTONOSUPPORT: another
- * version), if it has a head with our magic, and costs the connection. The head's first six bytes
- * stay what they are in every version.
+ * version, or a feature that is needed and not known), if it has a head with our magic, and costs the
+ * connection. The head's first six bytes stay what they are in every version.
+ *
+ * What is added without a new version is a feature, a bit of BS_FEATURES: who makes use of one says so
+ * in the head, so that an older broker refuses that request, and no other.
  *
  * All of a packet that is not a field is zero and is checked to be. A golden file pins the layout.
  */
@@ -51,7 +54,7 @@ enum bs_request {
 	BS_REQ_BROKER, /* bs_wire_head -> bs_reply_broker */
 	BS_REQ_STOP, /* bs_wire_head -> bs_reply, then the broker leaves */
 	BS_REQ_RESTORE, /* bs_req_create + 1 fd: a sealed stream in use, whose broker has gone */
-	BS_REQ_MAILBOX_OPEN, /* bs_req_name -> bs_reply; the connection is the mailbox's from then on */
+	BS_REQ_MAILBOX_OPEN, /* bs_req_name or _mailbox -> bs_reply; it is that connection from then on */
 	BS_REQ_MAILBOX_EXISTS, /* bs_req_name -> bs_reply, when a mailbox of that name is open */
 	BS_REQ_SEND, /* bs_req_send + 0 or 1 fd: a read end -> bs_reply, when the message is queued */
 	BS_REQ_WITHDRAW, /* bs_wire_head, after a SEND: has it answered, one way or the other */
@@ -67,8 +70,14 @@ struct bs_wire_head {
 	uint16_t version; /* wire version of the sender */
 	uint16_t type; /* enum bs_request; in a reply, the request's */
 	uint32_t size; /* of the whole packet */
-	uint32_t layout; /* layout version of the sender */
+	uint16_t layout; /* layout version of the sender */
+	uint16_t
+		needs; /* BS_FEATURE_* that this request makes use of; 0 in a reply, and in version 1 */
 };
+
+/* bs_wire_head.needs, bs_reply_broker.features */
+#define BS_FEATURE_OWNER 0x1u /* MAILBOX_OPEN says mode and group: bs_req_mailbox */
+#define BS_FEATURES	 0x1u /* those that are known here */
 
 /* flags */
 #define BS_WANT_WAIT  0x1u /* wait for the name to exist; SEND: for room in the mailbox */
@@ -78,6 +87,16 @@ struct bs_req_name {
 	struct bs_wire_head head;
 	uint32_t flags;
 	char name[BS_WIRE_NAME]; /* NUL-terminated; LIST: "" for the first */
+};
+
+struct bs_wire_owner {
+	uint32_t mode; /* who may send: those who have w, as of a stream */
+	uint32_t gid; /* the group that mode speaks of; 0: the asker's own */
+};
+
+struct bs_req_mailbox { /* needs BS_FEATURE_OWNER; a bs_req_name alone is 0600 and 0 */
+	struct bs_req_name name;
+	struct bs_wire_owner owner;
 };
 
 struct bs_req_send {
@@ -112,13 +131,14 @@ struct bs_reply_message {
 #define BS_WHY_USER	4u /* @uid has as many as one user may have: @limit */
 #define BS_WHY_BROKER	5u /* there are as many as there may be: @limit */
 #define BS_WHY_UNSEALED 6u /* this broker takes sealed streams only */
+#define BS_WHY_FEATURE	7u /* what the head needs is not known here: bits @limit */
 
 /* bs_refusal.right, bits; one of them would have been enough */
 #define BS_RIGHT_OWN   1u /* of a rule: to create it */
 #define BS_RIGHT_WRITE 2u
 #define BS_RIGHT_READ  4u
 
-/* More about a result of -EACCES, -EDQUOT or -EOPNOTSUPP. */
+/* More about a result of -EACCES, -EDQUOT, -EOPNOTSUPP or -EPROTONOSUPPORT. */
 struct bs_refusal {
 	uint32_t why, right;
 	uint32_t uid; /* who asked */
@@ -173,7 +193,7 @@ struct bs_reply_broker {
 	uint32_t n_mailboxes;
 	uint64_t bytes, uptime_ns;
 	uint32_t max_mailboxes;
-	uint32_t spare;
+	uint32_t features; /* BS_FEATURES of the broker */
 	struct bs_wire_quota quotas[BS_WIRE_QUOTAS];
 };
 
@@ -188,6 +208,7 @@ static_assert(BS_WIRE_1_LAST == BS_REQ_RESTORE, "wire 1");
 static_assert(BS_WIRE_1_BROKER == offsetof(struct bs_reply_broker, max_mailboxes), "wire 1");
 static_assert(sizeof(struct bs_wire_head) == 16, "wire");
 static_assert(sizeof(struct bs_req_name) == 224, "wire");
+static_assert(sizeof(struct bs_req_mailbox) == 232, "wire");
 static_assert(sizeof(struct bs_req_create) == 220, "wire");
 static_assert(sizeof(struct bs_reply) == 24, "wire");
 static_assert(sizeof(struct bs_reply_refusal) == 72, "wire");

@@ -15,7 +15,7 @@ tests_print_contracts_SOURCES = tests/print_contracts.c
 dist_check_SCRIPTS += tests/golden/contracts.sh
 TESTS += tests/golden/contracts.sh
 EXTRA_DIST += tests/golden/layout.txt tests/golden/wire.txt \
-	tests/golden/segment-1.bin tests/golden/wire-1.bin
+	tests/golden/segment-1.bin tests/golden/wire-1.bin tests/golden/wire-2.bin
 
 c_tests = \
 	tests/check_end \

@@ -225,9 +225,12 @@ static void wire_numbers(void)
 	NUMBER(BS_WHY_USER);
 	NUMBER(BS_WHY_BROKER);
 	NUMBER(BS_WHY_UNSEALED);
+	NUMBER(BS_WHY_FEATURE);
 	NUMBER(BS_RIGHT_OWN);
 	NUMBER(BS_RIGHT_WRITE);
 	NUMBER(BS_RIGHT_READ);
+	NUMBER(BS_FEATURE_OWNER);
+	NUMBER(BS_FEATURES);
 	NUMBER(BS_WANT_WAIT);
 	NUMBER(BS_WANT_WRITE);
 	NUMBER(BS_STAT_READER_NONE);
@@ -247,10 +250,17 @@ static void wire_requests(void)
 	FIELD(bs_wire_head, type);
 	FIELD(bs_wire_head, size);
 	FIELD(bs_wire_head, layout);
+	FIELD(bs_wire_head, needs);
 	SIZE(bs_req_name);
 	FIELD(bs_req_name, head);
 	FIELD(bs_req_name, flags);
 	FIELD(bs_req_name, name);
+	SIZE(bs_wire_owner);
+	FIELD(bs_wire_owner, mode);
+	FIELD(bs_wire_owner, gid);
+	SIZE(bs_req_mailbox);
+	FIELD(bs_req_mailbox, name);
+	FIELD(bs_req_mailbox, owner);
 	SIZE(bs_req_send);
 	FIELD(bs_req_send, to);
 	TAIL(bs_req_send, note);
@@ -335,7 +345,7 @@ static void wire_replies(void)
 	FIELD(bs_reply_broker, bytes);
 	FIELD(bs_reply_broker, uptime_ns);
 	FIELD(bs_reply_broker, max_mailboxes);
-	FIELD(bs_reply_broker, spare);
+	FIELD(bs_reply_broker, features);
 	FIELD(bs_reply_broker, quotas);
 }
 

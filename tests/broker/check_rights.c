@@ -581,6 +581,143 @@ START_TEST(a_mailbox_hears_who_may_write_to_it_and_of_sealed_streams)
 }
 END_TEST
 
+/* A mailbox that somebody opens, until the gate. */
+struct box {
+	uint32_t mode;
+	gid_t gid;
+};
+
+static void box_stands(void *arg)
+{
+	const struct box *box = arg;
+	struct bstream_mailbox_options o = BSTREAM_MAILBOX_OPTIONS_INIT;
+	struct bstream_mailbox *m;
+
+	o.mode = box->mode;
+	o.gid = box->gid;
+	GIVES(bstream_mailbox_open_with("box", &o, &m), 0);
+	guard_gate_open(&opened);
+	guard_gate_pass(&sent);
+	bstream_mailbox_close(m);
+}
+
+struct posted {
+	int send, see; /* what each gives */
+};
+
+static void post(void *arg)
+{
+	const struct posted *t = arg;
+	struct bstream_refusal refusal = { .size = sizeof(refusal) };
+	struct bstream_mailbox *m;
+
+	GIVES(bstream_send("box", "hi", 2, NULL, BSTREAM_DONT_WAIT), t->send);
+	if (t->send < 0) {
+		GIVES(bstream_refusal(&refusal), 0);
+		GIVES(refusal.right, BSTREAM_RIGHT_WRITE);
+		GIVES(refusal.uid, getuid());
+		GIVES(refusal.owner_uid, ANNA);
+	}
+	GIVES(bstream_wait("box", BSTREAM_WAIT_MAILBOX, BSTREAM_DONT_WAIT), t->see);
+	GIVES(bstream_mailbox_open("box", &m), -EADDRINUSE); /* whatever the mode: it is had once */
+}
+
+static const struct {
+	struct box box; /* Anna's, who is in the band */
+	struct posted anna, band, bert; /* Bert in the band, and Bert alone */
+} boxes[] = {
+	{ { 0600, 0 }, { 0, 0 }, { NO, NO }, { NO, NO } },
+	{ { 0622, 0 }, { 0, 0 }, { 0, 0 }, { 0, 0 } },
+	{ { 0602, BAND }, { 0, 0 }, { NO, NO }, { 0, 0 } },
+	{ { 0620, BAND }, { 0, 0 }, { 0, 0 }, { NO, NO } },
+	{ { 0640, BAND }, { 0, 0 }, { NO, 0 }, { NO, NO } },
+	{ { 0422, ANNA }, { NO, 0 }, { 0, 0 }, { 0, 0 } },
+};
+
+START_TEST(a_mailbox_is_sent_to_as_its_mode_says)
+{
+	struct box box = boxes[_i].box;
+	struct posted anna = boxes[_i].anna, band = boxes[_i].band, bert = boxes[_i].bert;
+
+	users_broker_start(NULL);
+	guard_gate_init(&opened);
+	guard_gate_init(&sent);
+	pid_t owner = as_user_meanwhile(ANNA, BAND, box_stands, &box);
+	guard_gate_pass(&opened);
+	as_user(ANNA, 0, post, &anna);
+	as_user(BERT, BAND, post, &band);
+	as_user(BERT, 0, post, &bert);
+	guard_gate_open(&sent);
+	guard_reap(owner);
+	guard_gate_fini(&opened);
+	guard_gate_fini(&sent);
+	users_broker_end();
+}
+END_TEST
+
+static void box_of_strangers(void *arg)
+{
+	struct bstream_mailbox_options o = BSTREAM_MAILBOX_OPTIONS_INIT;
+	struct bstream_refusal refusal = { .size = sizeof(refusal) };
+	struct bstream_mailbox *m;
+
+	(void)arg;
+	o.gid = STRANGE;
+	GIVES(bstream_mailbox_open_with("box", &o, &m), -EACCES);
+	GIVES(bstream_refusal(&refusal), 0);
+	GIVES(refusal.why, BSTREAM_WHY_GROUP);
+	GIVES(refusal.owner_gid, STRANGE);
+	o.gid = 0;
+	o.mode = 01777;
+	GIVES(bstream_mailbox_open_with("box", &o, &m), -EINVAL);
+}
+
+START_TEST(a_mailbox_is_given_to_ones_own_groups_only)
+{
+	users_broker_start(NULL);
+	as_user(ANNA, BAND, box_of_strangers, NULL);
+	users_broker_end();
+}
+END_TEST
+
+static void box_outlives_its_broker(void *arg)
+{
+	struct bstream_mailbox_options o = BSTREAM_MAILBOX_OPTIONS_INIT;
+	struct bstream_message message;
+	struct bstream_mailbox *m;
+	int rc;
+
+	(void)arg;
+	o.mode = 0622;
+	GIVES(bstream_mailbox_open_with("box", &o, &m), 0);
+	guard_gate_open(&opened);
+	UNTIL((rc = bstream_mailbox_recv(m, &message, guard_patience())) != -ECONNREFUSED);
+	GIVES(rc, 0);
+	GIVES(message.uid, BERT);
+	bstream_mailbox_close(m);
+}
+
+static void send_in_time(void *arg)
+{
+	(void)arg;
+	GIVES(bstream_wait("box", BSTREAM_WAIT_MAILBOX, guard_patience()), 0);
+	GIVES(bstream_send("box", "hi", 2, NULL, guard_patience()), 0);
+}
+
+START_TEST(the_next_broker_is_told_the_mode_too)
+{
+	users_broker_start(NULL);
+	guard_gate_init(&opened);
+	pid_t anna = as_user_meanwhile(ANNA, 0, box_outlives_its_broker, NULL);
+	guard_gate_pass(&opened);
+	users_broker_again(NULL);
+	as_user(BERT, 0, send_in_time, NULL);
+	guard_reap(anna);
+	guard_gate_fini(&opened);
+	users_broker_end();
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -598,6 +735,9 @@ int main(void)
 		N_WAYS(two_users_stream_to_each_other, 2),
 		ONCE(a_peer_that_would_truncate_gets_eperm),
 		ONCE(a_mailbox_hears_who_may_write_to_it_and_of_sealed_streams),
+		N_WAYS(a_mailbox_is_sent_to_as_its_mode_says, sizeof(boxes) / sizeof(boxes[0])),
+		ONCE(a_mailbox_is_given_to_ones_own_groups_only),
+		ONCE(the_next_broker_is_told_the_mode_too),
 	};
 
 	guard_need_broker();

@@ -155,7 +155,7 @@ END_TEST
 static int create_with(int fd, size_t n_fds)
 {
 	struct bs_req_create q = { .head = { BS_WIRE_MAGIC, BS_WIRE_VERSION, BS_REQ_CREATE,
-					     sizeof(q), BS_LAYOUT_VERSION },
+					     sizeof(q), BS_LAYOUT_VERSION, 0 },
 				   .name = "s" };
 	int fds[BS_PACKET_FDS];
 
@@ -404,7 +404,7 @@ static int leave_behind(const void *first, size_t first_len, const void *bytes, 
 START_TEST(sockets_that_linger_do_not_keep_the_broker_waiting)
 {
 	struct bs_req_create create = { .head = { BS_WIRE_MAGIC, BS_WIRE_VERSION, BS_REQ_CREATE,
-						  sizeof(create), BS_LAYOUT_VERSION },
+						  sizeof(create), BS_LAYOUT_VERSION, 0 },
 					.name = "s" };
 	struct bs_req_name wait = raw_question(BS_REQ_EXISTS, "never", BS_WANT_WAIT);
 	int other[4], conn[4];

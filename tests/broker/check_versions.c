@@ -2,8 +2,9 @@
 /*
  * check_versions.c - what was recorded when wire 1 and layout 1 were the newest: tests/golden/wire-1.bin,
  * a conversation of the library of that time with the broker of that time, each packet behind
- * { char direction; u8 n_fds; u16 len }; and tests/golden/segment-1.bin, a stream that holds "one" and
- * 300 times 'x', all of it made by programs of that time. Today's understand both.
+ * { char direction; u8 n_fds; u16 len }; tests/golden/wire-2.bin, one of wire 2 from before it had
+ * features, with a mailbox's connection between } and {; and tests/golden/segment-1.bin, a stream that
+ * holds "one" and 300 times 'x', all of it made by programs of that time. Today's understand them.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,9 +48,10 @@ static size_t golden_read(const char *name, void *room, size_t size)
 	return n;
 }
 
-static int frames_read(struct frame frames[FRAMES_MAX], unsigned char room[RECORD_SIZE])
+static int frames_read(const char *name, struct frame frames[FRAMES_MAX],
+		       unsigned char room[RECORD_SIZE])
 {
-	size_t len = golden_read("wire-1.bin", room, RECORD_SIZE), at = 0;
+	size_t len = golden_read(name, room, RECORD_SIZE), at = 0;
 	int n = 0;
 
 	while (at < len && n < FRAMES_MAX) {
@@ -75,9 +78,13 @@ static void reply_level(unsigned char *bytes, size_t len, uint16_t type)
 		list->streams[0].created_ns = 0;
 		list->streams[0].reader_pid = list->streams[0].writer_pid = 0;
 	}
-	if (type == BS_REQ_BROKER && len == BS_WIRE_1_BROKER)
+	if (type == BS_REQ_BROKER)
 		memset(bytes + offsetof(struct bs_reply_broker, pid), 0,
-		       BS_WIRE_1_BROKER - offsetof(struct bs_reply_broker, pid));
+		       len - offsetof(struct bs_reply_broker, pid));
+	if (type == BS_REQ_NEXT)
+		memset(bytes + offsetof(struct bs_reply_message, pid), 0,
+		       offsetof(struct bs_reply_message, note) -
+			       offsetof(struct bs_reply_message, pid));
 }
 
 /* The segment that goes with CREATE: as it was made then. */
@@ -104,23 +111,56 @@ static void elder_write(int fd)
 	bstream_writer_close(w);
 }
 
-static int replay(const struct frame *asked, const struct frame *answered)
+/* The read end that goes with SEND: of a stream that nobody writes to any more. */
+static int elder_end(void)
 {
-	alignas(8) unsigned char got[BS_WIRE_PACKET], want[BS_WIRE_PACKET];
-	const struct bs_wire_head *head = (const struct bs_wire_head *)got;
-	int fd = asked->n_fds ? elder_segment() : -1, back = -1, conn = raw_connect();
-	ssize_t n;
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+
+	GIVES(bstream_pair(NULL, &w, &r), 0);
+	bstream_writer_close(w);
+	return bstream_reader_detach(r);
+}
+
+static uint16_t frame_type(const struct frame *f)
+{
+	struct bs_wire_head head;
+
+	memcpy(&head, f->bytes, sizeof(head));
+	return head.type;
+}
+
+static void replay_asks(int conn, const struct frame *asked)
+{
+	bool sends = frame_type(asked) == BS_REQ_SEND;
+	int fd = !asked->n_fds ? -1 : sends ? elder_end() : elder_segment();
 
 	MUST(raw_send(conn, asked->bytes, asked->len, &fd, asked->n_fds));
-	n = bs_packet_recv(conn, got, sizeof(got), &back, 0);
-	MUST(n == answered->len && (back >= 0) == (answered->n_fds == 1));
-	memcpy(want, answered->bytes, answered->len);
-	MUST(head->version == 1);
-	reply_level(got, (size_t)n, head->type);
-	reply_level(want, (size_t)n, head->type);
-	MUST(memcmp(got, want, (size_t)n) == 0);
 	if (fd >= 0)
 		close(fd);
+}
+
+/* What was answered then is answered now. The descriptor that came along, or -1. */
+static int replay_hears(int conn, const struct frame *answered)
+{
+	alignas(8) unsigned char got[BS_WIRE_PACKET], want[BS_WIRE_PACKET];
+	int back = -1;
+	ssize_t n = bs_packet_recv(conn, got, sizeof(got), &back, 0);
+
+	MUST(n == answered->len && (back >= 0) == (answered->n_fds == 1));
+	memcpy(want, answered->bytes, answered->len);
+	reply_level(got, (size_t)n, frame_type(answered));
+	reply_level(want, (size_t)n, frame_type(answered));
+	MUST(memcmp(got, want, (size_t)n) == 0);
+	return back;
+}
+
+static int replay(const struct frame *asked, const struct frame *answered)
+{
+	int back, conn = raw_connect();
+
+	replay_asks(conn, asked);
+	back = replay_hears(conn, answered);
 	close(conn);
 	return back;
 }
@@ -130,7 +170,7 @@ START_TEST(a_conversation_of_wire_1_goes_as_it_went_then)
 	alignas(8) unsigned char room[RECORD_SIZE];
 	struct frame frames[FRAMES_MAX];
 	struct bstream_reader *reader = NULL;
-	int n = frames_read(frames, room);
+	int n = frames_read("wire-1.bin", frames, room);
 
 	GIVES(bstream_broker_start(), 0);
 	for (int i = 0; i + 1 < n; i += 2) {
@@ -151,6 +191,33 @@ START_TEST(a_conversation_of_wire_1_goes_as_it_went_then)
 	HEAR(reader, "one");
 	GIVES(guard_read(reader, BSTREAM_DONT_WAIT), 0);
 	bstream_reader_close(reader);
+}
+END_TEST
+
+START_TEST(a_conversation_of_wire_2_without_features_goes_as_it_went_then)
+{
+	alignas(8) unsigned char room[RECORD_SIZE];
+	struct frame frames[FRAMES_MAX];
+	int n = frames_read("wire-2.bin", frames, room), box = -1;
+
+	GIVES(bstream_broker_start(), 0);
+	for (int i = 0; i < n; i++) {
+		int fd = -1;
+
+		if (box < 0)
+			box = raw_connect();
+		if (frames[i].direction == '}')
+			replay_asks(box, &frames[i]);
+		else if (frames[i].direction == '{')
+			fd = replay_hears(box, &frames[i]);
+		else if (frames[i].direction == '>' && i + 1 < n)
+			fd = replay(&frames[i], &frames[i + 1]);
+		if (fd >= 0)
+			close(fd);
+	}
+	MUST(n >= 30);
+	close(box);
+	bstream_remove("elder");
 }
 END_TEST
 
@@ -197,6 +264,118 @@ START_TEST(wire_1_has_no_mailboxes)
 }
 END_TEST
 
+/* MAILBOX_OPEN of this size, which needs these features. What is refused, if it is said. */
+static int open_with(uint16_t version, uint16_t needs, size_t len, struct bs_refusal *refusal)
+{
+	alignas(8) unsigned char got[sizeof(struct bs_reply_refusal)];
+	struct bs_req_mailbox q = {
+		.name = raw_question(BS_REQ_MAILBOX_OPEN, "box", 0),
+		.owner = { .mode = 0622 },
+	};
+	int conn = raw_connect();
+	ssize_t n;
+
+	q.name.head.version = version;
+	q.name.head.needs = needs;
+	q.name.head.size = (uint32_t)len;
+	MUST(raw_send(conn, &q, len, NULL, 0));
+	n = bs_packet_recv(conn, got, sizeof(got), NULL, 0);
+	close(conn);
+	*refusal = (struct bs_refusal){ 0 };
+	if (n == sizeof(got))
+		memcpy(refusal, got + offsetof(struct bs_reply_refusal, refusal), sizeof(*refusal));
+	else
+		MUST(n == sizeof(struct bs_reply));
+	return ((struct bs_reply *)got)->result;
+}
+
+START_TEST(a_feature_that_is_not_known_is_named_and_refused)
+{
+	size_t plain = sizeof(struct bs_req_name), full = sizeof(struct bs_req_mailbox);
+	struct bs_refusal refusal;
+	struct bs_req_name q = raw_question(BS_REQ_STAT, "nobody", 0);
+	int conn;
+
+	GIVES(bstream_broker_start(), 0);
+	for (uint32_t bit = 1; bit < 0x10000u; bit <<= 1) {
+		if (bit & BS_FEATURES)
+			continue;
+		GIVES(open_with(BS_WIRE_VERSION, (uint16_t)bit, plain, &refusal), -EPROTONOSUPPORT);
+		GIVES(refusal.why, BS_WHY_FEATURE);
+		GIVES(refusal.limit, bit);
+	}
+	GIVES(open_with(BS_WIRE_VERSION, 0xffff, full, &refusal), -EPROTONOSUPPORT);
+	GIVES(refusal.limit, 0xffffu & ~BS_FEATURES);
+	GIVES(open_with(1, BS_FEATURE_OWNER, full, &refusal), -EPROTONOSUPPORT);
+	GIVES(refusal.why, 0); /* wire 1 has none */
+	GIVES(open_with(BS_WIRE_VERSION, 0, full, &refusal), -EPROTO);
+	GIVES(open_with(BS_WIRE_VERSION, BS_FEATURE_OWNER, plain, &refusal), -EPROTO);
+	GIVES(open_with(BS_WIRE_VERSION, BS_FEATURE_OWNER, full, &refusal), 0);
+	q.head.needs = BS_FEATURE_OWNER; /* of no use to that */
+	conn = raw_connect();
+	MUST(raw_send(conn, &q, sizeof(q), NULL, 0));
+	GIVES(raw_result(conn, NULL), -EPROTO);
+	close(conn);
+}
+END_TEST
+
+/* A broker from before there were features: it takes the bits for another layout. */
+static void elder_broker(int listener)
+{
+	alignas(8) char room[BS_WIRE_PACKET];
+	struct bs_reply reply = { .head = { .magic = BS_WIRE_MAGIC,
+					    .version = BS_WIRE_VERSION,
+					    .type = BS_REQ_MAILBOX_OPEN,
+					    .size = sizeof(reply),
+					    .layout = BS_LAYOUT_VERSION } };
+	for (int i = 0; i < 2; i++) {
+		const struct bs_wire_head *head = (const struct bs_wire_head *)room;
+		int conn = accept(listener, NULL, NULL);
+		uint32_t layout;
+
+		MUST(recv(conn, room, sizeof(room), 0) > (ssize_t)sizeof(*head));
+		memcpy(&layout, room + offsetof(struct bs_wire_head, layout), sizeof(layout));
+		reply.result = layout == BS_LAYOUT_VERSION ? 0 : -EPROTONOSUPPORT;
+		MUST(send(conn, &reply, sizeof(reply), MSG_NOSIGNAL) == sizeof(reply));
+		close(conn);
+	}
+	_exit(0);
+}
+
+START_TEST(who_asks_an_older_broker_for_a_feature_is_told_which)
+{
+	struct bstream_mailbox_options o = BSTREAM_MAILBOX_OPTIONS_INIT;
+	struct bstream_refusal refusal = { .size = sizeof(refusal) };
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct bstream_mailbox *m;
+	struct sockaddr_un addr;
+	char path[160];
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/elder.sock", guard_dir());
+	GIVES(bs_meeting_addr(&addr, path), 0);
+	MUST(bind(listener, (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	MUST(listen(listener, 4) == 0);
+	GIVES(bstream_broker_use(path, BSTREAM_NO_START), 0);
+	pid = guard_fork();
+	if (pid == 0)
+		elder_broker(listener);
+	close(listener);
+	o.mode = 0622;
+	GIVES(bstream_mailbox_open_with("box", &o, &m), -EPROTONOSUPPORT);
+	GIVES(bstream_refusal(&refusal), 0);
+	GIVES(refusal.why, BSTREAM_WHY_FEATURE);
+	GIVES(refusal.wire_version, BS_WIRE_VERSION);
+	ck_assert_str_eq(refusal.limit_name, "mailbox-mode");
+	o.mode = 0600; /* as it is anyway: nothing is needed */
+	GIVES(bstream_mailbox_open_with("box", &o, &m), 0);
+	guard_reap(pid);
+	bstream_mailbox_close(m);
+	unlink(path);
+	GIVES(bstream_broker_use(NULL, 0), 0);
+}
+END_TEST
+
 /* Put the image where a broker of this socket looks for what was left to it. */
 static void image_leave(void)
 {
@@ -237,8 +416,11 @@ int main(void)
 {
 	const struct guard_case cases[] = {
 		ONCE(a_conversation_of_wire_1_goes_as_it_went_then),
+		ONCE(a_conversation_of_wire_2_without_features_goes_as_it_went_then),
 		ONCE(who_is_older_or_newer_is_told_so_in_a_head_of_ours),
 		ONCE(wire_1_has_no_mailboxes),
+		ONCE(a_feature_that_is_not_known_is_named_and_refused),
+		ONCE(who_asks_an_older_broker_for_a_feature_is_told_which),
 		ONCE(a_segment_of_layout_1_that_was_left_is_found_and_read),
 	};
 

@@ -45,8 +45,13 @@ int raw_connect(void)
 
 static struct bs_wire_head raw_head(uint16_t type, size_t size)
 {
-	return (struct bs_wire_head){ BS_WIRE_MAGIC, BS_WIRE_VERSION, type, (uint32_t)size,
-				      BS_LAYOUT_VERSION };
+	return (struct bs_wire_head){
+		.magic = BS_WIRE_MAGIC,
+		.version = BS_WIRE_VERSION,
+		.type = type,
+		.size = (uint32_t)size,
+		.layout = BS_LAYOUT_VERSION,
+	};
 }
 
 struct bs_req_name raw_question(uint16_t type, const char *name, uint32_t flags)

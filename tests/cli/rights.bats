@@ -54,6 +54,29 @@ start_system_broker() {
 	[ "$output" = hello ]
 }
 
+@test "a mailbox of many is opened with --mode and --group" {
+	start_system_broker
+	as $anna listen box --count 1 >private 3>&- &
+	local listen=$!
+	until_true as $anna wait --for=mailbox --timeout 0 box
+	run -5 --separate-stderr as $bert send box --note hello
+	[[ $stderr == *"$bert lacks the right to write here, it is $anna's"*"mode 0600"*"--mode"* ]]
+	run -5 as $bert open box <<<hello
+	run -5 as $bert wait --for=mailbox box
+	as $anna send box --note own
+	wait "$listen"
+	[ "$(cat private)" = own ]
+	run -5 --separate-stderr as $anna listen box --mode 0620 --group $bert
+	[[ $stderr == *"$anna does not belong to the group $bert"* ]]
+	run -2 as $anna listen box --mode 999
+	as $anna listen box --mode 0602 --count 1 >public 3>&- &
+	listen=$!
+	until_true as $bert wait --for=mailbox --timeout 0 box
+	run -0 as $bert open box <<<hello
+	wait "$listen"
+	[ "$(cat public)" = hello ]
+}
+
 @test "the machine's broker is root's to stop" {
 	start_system_broker
 	run -5 as $anna daemon stop

@@ -98,7 +98,7 @@ static void answer(int conn, uint16_t type, struct input *in)
 	alignas(8) static unsigned char packet[BS_WIRE_PACKET];
 	uint8_t how = input_u8(in);
 	struct bs_reply_list reply = { .head = { BS_WIRE_MAGIC, BS_WIRE_VERSION, type, 0,
-						 BS_LAYOUT_VERSION } };
+						 BS_LAYOUT_VERSION, 0 } };
 	size_t len = how % 4 == 0 ? sizeof(struct bs_reply)
 		     : how % 4 == 1 && is_of_mailbox(type)
 			     ? sizeof(struct bs_reply_message) + input_u8(in)

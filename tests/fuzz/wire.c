@@ -294,8 +294,15 @@ static size_t packet_make(struct input *in, unsigned char packet[PACKET_MAX], in
 
 	if (letter && (how & 32)) /* its note */
 		len += input_u8(in) < 250 ? input_u8(in) : BS_WIRE_NOTE + input_u8(in) % 2;
-	struct bs_wire_head head = { BS_WIRE_MAGIC, BS_WIRE_VERSION, type % 32, (uint32_t)len,
-				     BS_LAYOUT_VERSION };
+	bool owned = type % 32 == BS_REQ_MAILBOX_OPEN && how % 4 == 1 && (how & 32);
+	struct bs_wire_owner owner = { 0 };
+
+	if (owned) {
+		owner = (struct bs_wire_owner){ input_u16(in), input_u8(in) };
+		len += sizeof(owner);
+	}
+	struct bs_wire_head head = { BS_WIRE_MAGIC, BS_WIRE_VERSION,   type % 32,
+				     (uint32_t)len, BS_LAYOUT_VERSION, owned };
 	struct bs_req_name q = { .head = head, .flags = how / 4 % 4 };
 	struct bs_req_create c = { .head = head };
 
@@ -306,6 +313,8 @@ static size_t packet_make(struct input *in, unsigned char packet[PACKET_MAX], in
 		memcpy(packet, &c, sizeof(c));
 	else
 		memcpy(packet, &q, len < sizeof(q) ? len : sizeof(q));
+	if (owned)
+		memcpy(packet + sizeof(q), &owner, sizeof(owner));
 	for (uint8_t n = how & 16 ? input_u8(in) % 8 : 0; n > 0 && len > 0; n--) {
 		size_t at = input_u16(in) % len;
 
