@@ -8,11 +8,14 @@
  * segment is a memfd: it has no name there, and goes with its last description.
  *
  * A sealed stream whose broker died is known to nobody but its ends. One that finds itself without a
- * broker offers it to the next (RESTORE); the first who comes gets its name. Not with --system: what
- * the header says by then of owner and mode was anybody's to write who had an end.
- * The client keeps its own
- * description, so the broker opens one for itself, not waiting for leases, and uses no other. What
- * the segment says is read by pread(2): memory is mapped only when all has been found right.
+ * broker offers it to the next (RESTORE); the first who comes gets its name. An end may have been moved
+ * to a process that uses another broker: so a name is had back only where the header says that it was.
+ * Not with --system: what the header says by then of owner and mode was anybody's to write who had an
+ * end.
+ *
+ * The client keeps its own description, so the broker opens one for itself, not waiting for leases, and
+ * uses no other. What the segment says is read by pread(2): memory is mapped only when all has been
+ * found right.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +29,7 @@
 #include "daemon/request.h"
 #include "daemon/watch.h"
 #include "proto/end.h"
+#include "proto/meeting.h"
 #include "proto/segment.h"
 
 #define NEW_PREFIX "bstream.new." /* a private name, where there are no nameless files */
@@ -80,6 +84,22 @@ static bool adopt_is_astray(int fd, const struct bs_geometry *geo)
 		return false;
 	return (atomic_load(&peer.writers) & BS_W_REMOVED) == 0 &&
 	       bs_end_held(fd, BS_BYTE_BROKER, 1) == 0;
+}
+
+/* Has it its name here, or nowhere yet? Then that is noted. EPROTO: at another socket. */
+static int adopt_home(const struct broker *b, struct stream_parts *parts)
+{
+	uint64_t home = bs_meeting_hash(b->path);
+
+	if (!parts->geo.sealed || parts->header.home == home)
+		return 0;
+	if (parts->header.home != 0)
+		return EPROTO;
+	parts->header.home = home;
+	if (pwrite(parts->fd, &home, sizeof(home),
+		   offsetof(struct bs_segment, header) + offsetof(struct bs_header, home)) < 0)
+		return errno;
+	return 0;
 }
 
 /* What it says of itself. EPROTO, EPROTONOSUPPORT, ENOSPC: it has not all its memory. */
@@ -194,6 +214,8 @@ int serve_create(struct broker *b, struct request *q)
 				   &b->refusal);
 	if (rc == 0 && !parts.geo.sealed)
 		rc = -registry_file_name(r, file, q->question->name);
+	if (rc == 0)
+		rc = adopt_home(b, &parts);
 	if (rc == 0)
 		rc = adopt_take(r, &parts, &st);
 	if (rc != 0)

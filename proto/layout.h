@@ -2,7 +2,7 @@
 /*
  * layout.h - the bytes of a segment, and the only place that knows where they are.
  *
- *	0	struct bs_header: geometry and name, written once by the creator
+ *	0	struct bs_header: geometry and name, written once by the creator (home: by the broker)
  *	512	one cache line for each kind of party that writes: verdicts, tail, head, reader, …
  *	1024	max_writers lines of struct bs_writer_line
  *	…	capacity slots of one cache line from the next page on: a small chunk is in its slot
@@ -67,6 +67,7 @@ struct bs_header {
 	uint32_t mode, uid, gid;
 	int32_t creator_pid;
 	char name[BS_NAME_SIZE]; /* NUL-terminated; "" for a pair */
+	uint64_t home; /* sealed: hash of the path of the socket where it has its name; or 0 */
 };
 
 /*
@@ -219,6 +220,7 @@ struct bs_slot {
 static_assert(sizeof(struct bs_header) <= 512, "the header has 512 bytes");
 static_assert(offsetof(struct bs_header, size) == 32, "header");
 static_assert(offsetof(struct bs_header, name) == 64, "header");
+static_assert(offsetof(struct bs_header, home) == 272, "header: zero before there was one");
 static_assert(offsetof(struct bs_segment, verdicts) == 512, "lines start at 512");
 static_assert(offsetof(struct bs_segment, tail) == 576, "one line each");
 static_assert(offsetof(struct bs_segment, head) == 640, "one line each");

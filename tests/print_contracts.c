@@ -105,6 +105,7 @@ static void layout_header(void)
 	FIELD(bs_header, gid);
 	FIELD(bs_header, creator_pid);
 	FIELD(bs_header, name);
+	FIELD(bs_header, home);
 }
 
 static void layout_lines(void)

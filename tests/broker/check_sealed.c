@@ -7,6 +7,7 @@
  * tests/sealed.sh runs once more with sealed streams.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -507,6 +508,105 @@ START_TEST(a_stream_that_has_a_broker_is_restored_by_no_other)
 }
 END_TEST
 
+/* ---- ends in a process that uses another broker --------------------------------------------- */
+
+static void use_another_broker(void)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/another.sock", guard_dir());
+	MUST(setenv("BSTREAM_SOCKET", path, 1) == 0);
+}
+
+/* What an end's owner brings to his own broker stays where it had its name. */
+START_TEST(a_stream_comes_back_at_its_own_broker_only)
+{
+	create_sealed("s", 4, 0);
+	GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w), 0);
+	SAY(w, "a");
+	int fd;
+	GIVES(raw_ask(BS_REQ_LOOK, "s", BS_WANT_WRITE, &fd), 0);
+	raw_broker_kill();
+	use_another_broker();
+	GIVES(bstream_broker_start(), 0);
+	GIVES(raw_restore("s", fd), -EPROTO);
+	GIVES(raw_create("s", fd), -EPROTO);
+	MUST(!exists("s"));
+	GIVES(bstream_broker_stop(), 0);
+	MUST(unsetenv("BSTREAM_SOCKET") == 0);
+	GIVES(bstream_broker_start(), 0);
+	GIVES(raw_restore("s", fd), 0);
+	close(fd);
+	GIVES(bstream_open_reader("s", BSTREAM_DONT_WAIT, &r), 0);
+	HEAR(r, "a");
+	bstream_reader_close(r);
+	bstream_writer_close(w);
+	UNTIL(!exists("s"));
+}
+END_TEST
+
+/* The other process: receives the read end, and does with it what the test wants. */
+enum { PARKS, CLOSES, DIES };
+
+static void stranger_run(int socket, int how)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	struct pollfd p = { .events = POLLIN };
+	struct bstream_reader *mine;
+
+	use_another_broker(); /* where none is, and none is needed */
+	GIVES(bstream_reader_recv(socket, &mine), 0);
+	GIVES(bstream_reader_stat(mine, &stat), 0);
+	MUST(strcmp(stat.name, "s") == 0);
+	p.fd = bstream_reader_pollfd(mine);
+	MUST(p.fd >= 0 && poll(&p, 1, -1) == 1);
+	HEAR(mine, "a");
+	if (how == DIES)
+		raise(SIGKILL);
+	if (how == PARKS)
+		GIVES(bstream_reader_park(mine), 0);
+	else
+		bstream_reader_close(mine);
+	_exit(0);
+}
+
+/* Its broker hears of what becomes of it there, and has it again if it is parked or kept. */
+START_TEST(an_end_that_is_moved_there_is_still_its_brokers)
+{
+	bool kept = _i >= 3, comes_back = kept || _i % 3 == PARKS;
+	int s[2], status;
+
+	create_sealed("s", 2, kept ? BSTREAM_KEEP_READER : 0);
+	GIVES(bstream_open_writer("s", BSTREAM_DONT_WAIT, &w), 0);
+	GIVES(bstream_open_reader("s", BSTREAM_DONT_WAIT, &r), 0);
+	SAY(w, "a");
+	SAY(w, "b");
+	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) == 0);
+	pid_t pid = guard_fork();
+	if (pid == 0)
+		stranger_run(s[1], _i % 3);
+	GIVES(bstream_reader_send(s[0], r), 0);
+	close(s[0]);
+	MUST(waitpid(pid, &status, 0) == pid);
+	close(s[1]);
+	MUST(_i % 3 == DIES ? WIFSIGNALED(status) : status == 0);
+	if (comes_back) {
+		UNTIL(bstream_open_reader("s", BSTREAM_DONT_WAIT, &r) == 0);
+		HEAR(r, "b");
+		SAY(w, "c");
+		bstream_reader_close(r);
+	} else {
+		while (bstream_write(w, "c", 1, guard_patience()) == 0)
+			;
+		GIVES(bstream_write(w, "d", 1, BSTREAM_DONT_WAIT), -EPIPE);
+	}
+	bstream_writer_close(w);
+	if (kept)
+		GIVES(bstream_remove("s"), 0);
+	UNTIL(!exists("s"));
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -525,6 +625,8 @@ int main(void)
 		ONCE(a_name_that_nobody_holds_an_end_of_goes_with_its_broker),
 		ONCE(what_is_not_wholly_a_sealed_segment_gets_no_name),
 		ONCE(a_stream_that_has_a_broker_is_restored_by_no_other),
+		ONCE(a_stream_comes_back_at_its_own_broker_only),
+		N_WAYS(an_end_that_is_moved_there_is_still_its_brokers, 6),
 	};
 
 	guard_need_broker();
