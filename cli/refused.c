@@ -61,14 +61,16 @@ static bool tell_right(char buf[REFUSED_MAX], const struct bstream_refusal *r)
 
 static bool tell_rule(char buf[REFUSED_MAX], const struct bstream_refusal *r)
 {
-	char asks[WHO_MAX];
+	char asks[WHO_MAX], place[256];
 
+	if (bstream_broker_rules(place, sizeof(place)) <= 0) /* an older one does not say */
+		snprintf(place, sizeof(place), "where its rules stand");
 	snprintf(buf, REFUSED_MAX,
 		 "not permitted: the administrator's rules do not give %s %s "
-		 "(in /etc/bstream/access.d: %.15s, line %" PRIu64 ")",
+		 "(in %s: %.15s, line %" PRIu64 ")",
 		 who_user(asks, r->uid),
 		 r->right == BSTREAM_RIGHT_OWN ? "the right to create it" : right_words(r->right),
-		 r->limit_name, r->limit);
+		 place, r->limit_name, r->limit);
 	return true;
 }
 
@@ -89,10 +91,30 @@ static bool tell_limit(char buf[REFUSED_MAX], const struct bstream_refusal *r)
 	return true;
 }
 
+/* The broker would not take the stream, or we cannot. */
+static bool tell_layout(char buf[REFUSED_MAX], const struct bstream_refusal *r)
+{
+	const char *who = r->wire_version != 0 ? "the broker" : "this bstreamctl";
+
+	if (r->limit != 0)
+		snprintf(buf, REFUSED_MAX,
+			 "%s does not know the features %#" PRIx64
+			 " of the stream's layout %" PRIu32 " (install the same version of both)",
+			 who, r->limit, r->layout_version);
+	else
+		snprintf(buf, REFUSED_MAX,
+			 "the stream is of layout %" PRIu32 ", %s knows layout %u (install the "
+			 "same version of both)",
+			 r->layout_version, who, bstream_layout_version());
+	return true;
+}
+
 static bool tell_version(char buf[REFUSED_MAX], const struct bstream_refusal *r)
 {
 	int n = 0;
 
+	if (r->why == BSTREAM_WHY_LAYOUT)
+		return tell_layout(buf, r);
 	if (r->why == BSTREAM_WHY_FEATURE && r->limit_name[0] != '\0')
 		n = snprintf(buf, REFUSED_MAX, "the broker does not know the feature %.15s: it",
 			     r->limit_name);

@@ -185,6 +185,18 @@ static int adopt_take(struct registry *r, const struct stream_parts *parts, cons
 	return -rc;
 }
 
+/* It is of our layout, but for what it makes use of: say what that is. */
+static void adopt_refuse_layout(struct broker *b, const struct request *q,
+				const struct bs_header *header)
+{
+	if (header->version == BS_LAYOUT_VERSION)
+		b->refusal = (struct bs_refusal){
+			.why = BS_WHY_LAYOUT,
+			.uid = q->client->uid,
+			.limit = header->flags & ~BS_FLAG_KNOWN,
+		};
+}
+
 int serve_create(struct broker *b, struct request *q)
 {
 	struct registry *r = &b->registry;
@@ -207,6 +219,8 @@ int serve_create(struct broker *b, struct request *q)
 	if (parts.fd < 0)
 		return parts.fd == -EWOULDBLOCK ? EPROTO : -parts.fd;
 	rc = adopt_check_contents(&parts, q, &st);
+	if (rc == EPROTONOSUPPORT)
+		adopt_refuse_layout(b, q, &parts.header);
 	if (rc == 0)
 		rc = rights_check_group(b, q->client, parts.header.gid);
 	if (rc == 0)

@@ -108,6 +108,14 @@ bool client_send(struct client *c, const void *reply, size_t len, int fd)
 	return bs_packet_send(c->source.fd, reply, len, fd, MSG_DONTWAIT) == 0;
 }
 
+/* Is it one too many still, now that it asks? */
+static bool client_is_surplus(struct broker *b, struct client *c)
+{
+	c->surplus = c->surplus &&
+		     account_check(&b->accounts, c->uid, QUOTA_CONNECTIONS, 0, &b->refusal) != 0;
+	return c->surplus;
+}
+
 static int client_on_event(struct broker *b, struct source *source, uint32_t events)
 {
 	struct client *c = (struct client *)source; /* its first member */
@@ -124,7 +132,9 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 		return 0;
 	}
 	n = bs_packet_recv_all(source->fd, packet, sizeof(packet), &got, MSG_DONTWAIT);
-	if (n > 0)
+	if (n > 0 && client_is_surplus(b, c))
+		request_refuse(b, c, &(struct request_packet){ packet, (size_t)n, &got }, EDQUOT);
+	else if (n > 0)
 		r = request_serve(b, c, &(struct request_packet){ packet, (size_t)n, &got });
 	else if (n != -EAGAIN)
 		client_drop(b, c);
@@ -160,22 +170,26 @@ static bool client_evict(struct broker *b)
 	return most != NULL;
 }
 
-/* Has this user too many connections? Then one of his own goes that has nothing to wait for, or else
- * the new one, which is told. */
-static bool client_is_one_too_many(struct broker *b, struct client *new)
+/* Has this user too many connections? Then one of his own goes that has nothing to wait for. If there is
+ * none the new one is to be told; but in the version that it speaks, which it says with its request. It
+ * has nothing to wait for, so that there is never more than one such of each user. */
+static void client_make_way(struct broker *b, struct client *new)
 {
-	struct client *c = b->clients;
+	struct client *next = b->clients;
 
-	if (account_check(&b->accounts, new->uid, QUOTA_CONNECTIONS, 1, &b->refusal) == 0)
-		return false;
-	while (c && (c->uid != new->uid || c->parked || c->mailbox))
-		c = c->next;
-	if (c)
-		client_drop(b, c);
-	else
-		request_say(b, new, BS_REQ_NONE, EDQUOT);
+	while (!new->surplus &&
+	       account_check(&b->accounts, new->uid, QUOTA_CONNECTIONS, 1, &b->refusal) != 0) {
+		struct client *c = next;
+
+		while (c && (c->uid != new->uid || c->parked || c->mailbox))
+			c = c->next;
+		new->surplus = c == NULL;
+		if (c) {
+			next = c->next;
+			client_drop(b, c);
+		}
+	}
 	b->refusal.why = 0;
-	return c == NULL;
 }
 
 /* Takes @fd. */
@@ -185,11 +199,12 @@ static int client_new(struct broker *b, int fd)
 
 	if (c)
 		c->source = (struct source){ .on_event = client_on_event, .fd = fd };
-	if (!c || !rights_learn(c) || client_is_one_too_many(b, c)) {
+	if (!c || !rights_learn(c)) {
 		free(c);
 		closer_take_connection(fd);
 		return 0;
 	}
+	client_make_way(b, c);
 	c->opened_watch = -1;
 	if (loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) < 0) {
 		free(c);

@@ -17,6 +17,7 @@ struct client {
 	uint16_t wire; /* the version that it speaks; 0: one that we do not, or it has not said */
 	gid_t *groups; /* the others; rights.c */
 	int n_groups; /* -1: not asked for yet */
+	bool surplus; /* one more than its user may have: it is told so when it asks */
 	bool parked; /* until the name in @question exists, or there is room for @letter */
 	bool opened; /* it was given an end of the stream named in @question … */
 	int opened_watch; /* … which has this watch */

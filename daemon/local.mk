@@ -34,6 +34,9 @@ EXTRA_DIST += \
 	daemon/systemd/system/bstreamd-metrics.socket \
 	daemon/systemd/user/bstreamd.socket daemon/systemd/user/bstreamd.service.in \
 	daemon/systemd/bstream-sysusers.conf
+# Rules to begin with. Where they are read is the administrator's: /etc/bstream/access.d.
+access_exampledir = $(docdir)/access.d
+dist_access_example_DATA = daemon/50-example.conf
 CLEANFILES += daemon/systemd/system/bstreamd.service daemon/systemd/user/bstreamd.service
 
 unit_edit = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) 's|[@]bindir[@]|$(bindir)|g' <$< >$@

@@ -166,6 +166,7 @@ static void broker_counters(FILE *out, const struct broker *b)
 		[BS_REQ_NEXT] = "next",
 		[BS_REQ_MAILBOX_CLOSE] = "mailbox_close",
 		[BS_REQ_METRICS] = "metrics",
+		[BS_REQ_RULES] = "rules",
 	};
 	const struct tally *t = &b->tally;
 	const struct {

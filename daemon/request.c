@@ -27,6 +27,7 @@
 #define BY_MAILBOX    0x20 /* asked on a mailbox's own connection, and nothing else is */
 #define HAS_NOTE      0x40 /* a note may follow, and a descriptor be with it */
 #define HAS_OWNER     0x80 /* with BS_FEATURE_OWNER a bs_wire_owner follows */
+#define OF_RULES      0x100 /* it makes use of BS_FEATURE_RULES */
 
 struct row {
 	size_t size;
@@ -66,6 +67,7 @@ static const struct row rows[BS_REQ_COUNT] = {
 	[BS_REQ_NEXT] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, 0, serve_next },
 	[BS_REQ_MAILBOX_CLOSE] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, 0, serve_mailbox_close },
 	[BS_REQ_METRICS] = { HEAD, 0, ANY_NAME, 0, 0, serve_metrics },
+	[BS_REQ_RULES] = { HEAD, 0, ANY_NAME | OF_RULES, 0, 0, serve_rules },
 };
 
 /* ---- shape ---------------------------------------------------------------------------------- */
@@ -88,7 +90,8 @@ static bool packet_fits(const struct request_packet *p, const struct row *row, u
 	size_t least = row->size + (owned ? sizeof(struct bs_wire_owner) : 0);
 	size_t more = noted ? BS_WIRE_NOTE : 0, more_fds = noted ? 1 : 0;
 
-	if (owned && !(row->rules & HAS_OWNER))
+	if ((owned && !(row->rules & HAS_OWNER)) ||
+	    ((needs & BS_FEATURE_RULES) != 0) != ((row->rules & OF_RULES) != 0))
 		return false;
 	return p->len >= least && p->len <= least + more && p->fds->n >= row->n_fds &&
 	       p->fds->n <= row->n_fds + more_fds;
@@ -378,6 +381,16 @@ static void request_refuse_version(struct broker *b, const struct client *c,
 		  "speaks wire %u and layout %u, served are wire %u to %u and layout %u",
 		  peer_head->version, peer_head->layout, BS_WIRE_OLDEST, BS_WIRE_VERSION,
 		  BS_LAYOUT_VERSION);
+}
+
+void request_refuse(struct broker *b, struct client *c, const struct request_packet *p, int outcome)
+{
+	struct bs_wire_head peer_head;
+	int r = packet_check(p, &peer_head);
+
+	c->wire = r == 0 || r == EPROTO ? peer_head.version : 0;
+	request_say(b, c, BS_REQ_NONE, outcome);
+	client_drop(b, c);
 }
 
 int request_serve(struct broker *b, struct client *c, const struct request_packet *p)

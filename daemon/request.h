@@ -38,6 +38,11 @@ struct request {
 /* 0, a positive errno for the client to hear, or a negative one of ours that ends the broker. */
 typedef int (*request_fn)(struct broker *b, struct request *q);
 
+/* The connection is not had: whatever @p asks, tell so in its version, with the broker's refusal, and drop
+ * @c. */
+void request_refuse(struct broker *b, struct client *c, const struct request_packet *p,
+		    int outcome);
+
 int request_serve(struct broker *b, struct client *c, const struct request_packet *p);
 
 /* Send what is in the broker's packet, with @fd unless it is -1, as the answer to a @type. False: it
@@ -61,6 +66,7 @@ int serve_list(struct broker *b, struct request *q);
 int serve_broker(struct broker *b, struct request *q);
 int serve_stop(struct broker *b, struct request *q);
 int serve_metrics(struct broker *b, struct request *q);
+int serve_rules(struct broker *b, struct request *q);
 
 /* adopt.c */
 int serve_create(struct broker *b, struct request *q);

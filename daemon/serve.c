@@ -151,3 +151,16 @@ int serve_metrics(struct broker *b, struct request *q)
 
 	return r == 0 ? scrape_give(b, q->client->uid, &q->reply_fd) : r;
 }
+
+int serve_rules(struct broker *b, struct request *q)
+{
+	struct bs_reply_text *reply = (struct bs_reply_text *)b->packet;
+	size_t len = b->rules_dir ? strlen(b->rules_dir) : 0;
+
+	if (len > PATH_MAX)
+		return ENAMETOOLONG;
+	if (len > 0)
+		memcpy(reply->text, b->rules_dir, len);
+	q->reply_len = sizeof(*reply) + len;
+	return 0;
+}

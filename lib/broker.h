@@ -48,7 +48,7 @@ void bs_broker_hang_up(int conn);
  * as bs_segment_new_linkable() gave it: on failure the caller unlinks it. */
 int bs_broker_create(const char *name, int fd, const char *tmp_name);
 
-/* ---- piece by piece, for conversations that are no question and answer: mailbox.c, send.c ---- */
+/* ---- piece by piece, for other conversations: mailbox.c, send.c, rules.c ---- */
 
 #define BS_BROKER_ROUND_NS UINT64_C(5000000000) /* a round trip, the start of a broker included */
 #define BS_BROKER_GONE	   1 /* outcome: nothing more will come from this broker */

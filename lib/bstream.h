@@ -768,6 +768,17 @@ BSTREAM_API int bstream_broker_stop(void);
  */
 BSTREAM_API int bstream_broker_metrics(int *fdp);
 
+/*
+ * bstream_broker_rules - where the administrator's rules stand that this broker goes by. Never starts one.
+ *
+ * @buf, @size: as for snprintf: receives the directory's path, "" if there are no rules to be read.
+ * Blocks: for the broker's answer only.
+ * Returns: the length of the whole path without the NUL; -ECONNREFUSED none is running;
+ *          -EPROTONOSUPPORT the broker is an older one, which does not tell.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_broker_rules(char *buf, size_t size);
+
 /* bstream_refusal.why */
 #define BSTREAM_WHY_RIGHT	 1u /* uid has not the right to what is owner_uid's */
 #define BSTREAM_WHY_GROUP	 2u /* uid does not belong to the group owner_gid */
@@ -776,6 +787,8 @@ BSTREAM_API int bstream_broker_metrics(int *fdp);
 #define BSTREAM_WHY_BROKER_LIMIT 5u /* there are as many as this broker may have */
 #define BSTREAM_WHY_UNSEALED	 6u /* this broker takes sealed streams only */
 #define BSTREAM_WHY_FEATURE	 7u /* it does not know a feature that the request needs: bits limit */
+#define BSTREAM_WHY_LAYOUT \
+	8u /* the stream has another layout, or bits limit of it, not known here */
 
 /* bstream_refusal.right, bits: one of them would have been enough */
 #define BSTREAM_RIGHT_OWN   1u
@@ -799,7 +812,9 @@ struct bstream_refusal {
 };
 
 /*
- * bstream_refusal - what the broker refused to this thread, if that was what its last question got.
+ * bstream_refusal - what the broker refused to this thread, if that was what its last question got; or
+ * the library itself, because of the layout of what it was to attach (wire_version is 0 then, and
+ * layout_version the stream's).
  *
  * @refusal: .size set by the caller; filled.
  * Blocks: no.

@@ -15,7 +15,7 @@ lib_libbstream_la_SOURCES = \
 	lib/open.c lib/open.h \
 	lib/travel.c lib/travel.h \
 	lib/mailbox.c lib/send.c \
-	lib/pair.c lib/refusal.c lib/refusal.h lib/options.c lib/options.h \
+	lib/pair.c lib/refusal.c lib/refusal.h lib/rules.c lib/options.c lib/options.h \
 	lib/name.c lib/wait.c lib/view.c \
 	lib/stat.c lib/stat.h \
 	lib/broker.c lib/broker.h lib/choice.c lib/choice.h lib/start.c lib/start.h lib/link.c lib/link.h \

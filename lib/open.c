@@ -13,6 +13,7 @@
 
 #include "lib/link.h"
 #include "lib/open.h"
+#include "lib/refusal.h"
 #include "lib/pollfd.h"
 #include "proto/end.h"
 
@@ -55,7 +56,7 @@ static int hold_init(struct bs_hold *hold, int fd, uint64_t first, uint64_t n,
 	int rc = bs_segment_check(fd, &s->geo, &hold->header, &st);
 
 	if (rc < 0)
-		return rc;
+		return bs_refusal_layout(rc, &hold->header);
 	if (origin == BS_TRAVELLED && !s->geo.sealed && !owner_is_trusted(&st))
 		return -EPROTO;
 	s->fd = fd;

@@ -10,13 +10,12 @@
 
 #include "bstream.h"
 #include "lib/refusal.h"
-#include "proto/layout.h"
 
 static_assert(BSTREAM_WHY_RIGHT == BS_WHY_RIGHT && BSTREAM_WHY_GROUP == BS_WHY_GROUP &&
 		      BSTREAM_WHY_RULE == BS_WHY_RULE && BSTREAM_WHY_USER_LIMIT == BS_WHY_USER &&
 		      BSTREAM_WHY_BROKER_LIMIT == BS_WHY_BROKER &&
 		      BSTREAM_WHY_UNSEALED == BS_WHY_UNSEALED &&
-		      BSTREAM_WHY_FEATURE == BS_WHY_FEATURE,
+		      BSTREAM_WHY_FEATURE == BS_WHY_FEATURE && BSTREAM_WHY_LAYOUT == BS_WHY_LAYOUT,
 	      "same numbers on the wire");
 static_assert(BSTREAM_RIGHT_OWN == BS_RIGHT_OWN && BSTREAM_RIGHT_WRITE == BS_RIGHT_WRITE &&
 		      BSTREAM_RIGHT_READ == BS_RIGHT_READ,
@@ -32,7 +31,9 @@ void bs_refusal_clear(void)
 /* What people call it. */
 static const char *feature_name(uint64_t bits)
 {
-	return bits & BS_FEATURE_OWNER ? "mailbox-mode" : "";
+	if (bits & BS_FEATURE_OWNER)
+		return "mailbox-mode";
+	return bits & BS_FEATURE_RULES ? "rules-place" : "";
 }
 
 /* A broker of our versions that knows of no features tells one that is needed from another layout as
@@ -76,6 +77,20 @@ void bs_refusal_note(const struct bs_reply *peer_reply, size_t len,
 	}
 	if (last.why == BS_WHY_FEATURE)
 		snprintf(last.limit_name, sizeof(last.limit_name), "%s", feature_name(last.limit));
+}
+
+int bs_refusal_layout(int rc, const struct bs_header *peer_header)
+{
+	if (rc == -EPROTONOSUPPORT)
+		last = (struct bstream_refusal){
+			.error = rc,
+			.why = BS_WHY_LAYOUT,
+			.layout_version = peer_header->version,
+			.limit = peer_header->version == BS_LAYOUT_VERSION
+					 ? peer_header->flags & ~BS_FLAG_KNOWN
+					 : 0,
+		};
+	return rc;
 }
 
 int bstream_refusal(struct bstream_refusal *refusal)

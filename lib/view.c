@@ -9,6 +9,7 @@
 #include "lib/broker.h"
 #include "lib/handle.h"
 #include "lib/link.h"
+#include "lib/refusal.h"
 #include "lib/stat.h"
 #include "proto/end.h"
 
@@ -27,7 +28,7 @@ static int view_map(struct bstream_view *v)
 	int rc = bs_segment_check(s->fd, &s->geo, &v->header, NULL);
 
 	if (rc < 0)
-		return rc;
+		return bs_refusal_layout(rc, &v->header);
 	s->g = bs_segment_map(s->fd, s->geo.slots_at, false);
 	return s->g != NULL ? 0 : -ENOMEM;
 }

@@ -11,6 +11,7 @@
 #include "lib/broker.h"
 #include "lib/handle.h"
 #include "lib/link.h"
+#include "lib/refusal.h"
 #include "proto/end.h"
 
 /* How long a release count can matter: never reached, so only a change of the words wakes. */
@@ -36,6 +37,7 @@ static int lookout_init(struct lookout *l, const char *name, uint64_t deadline)
 		return rc;
 	bs_link_forget(s->fd); /* no end */
 	rc = bs_segment_check(s->fd, &s->geo, &l->hold.header, NULL);
+	bs_refusal_layout(rc, &l->hold.header);
 	if (rc == 0) {
 		s->g = bs_segment_map(s->fd, s->geo.slots_at, true);
 		rc = s->g != NULL ? 0 : -ENOMEM;

@@ -26,7 +26,7 @@ man_topics = \
 man_pages = $(man_sources:.scd=)
 man_links = \
 	man/bstream_after_ms.3 \
-	man/bstream_broker_metrics.3 man/bstream_broker_place.3 \
+	man/bstream_broker_metrics.3 man/bstream_broker_place.3 man/bstream_broker_rules.3 \
 	man/bstream_broker_start.3 \
 	man/bstream_broker_stat.3 \
 	man/bstream_broker_stop.3 \

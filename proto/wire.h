@@ -62,6 +62,7 @@ enum bs_request {
 	BS_REQ_MAILBOX_CLOSE, /* bs_wire_head -> bs_reply: the name is free, what was queued is gone */
 	BS_REQ_BELL, /* bs_reply, from the broker, unasked: there are messages */
 	BS_REQ_METRICS, /* bs_wire_head -> bs_reply + 1 fd: a socket, OpenMetrics text comes out of it */
+	BS_REQ_RULES, /* bs_wire_head, needs BS_FEATURE_RULES -> bs_reply_text: where the rules stand */
 	BS_REQ_COUNT,
 };
 
@@ -77,7 +78,8 @@ struct bs_wire_head {
 
 /* bs_wire_head.needs, bs_reply_broker.features */
 #define BS_FEATURE_OWNER 0x1u /* MAILBOX_OPEN says mode and group: bs_req_mailbox */
-#define BS_FEATURES	 0x1u /* those that are known here */
+#define BS_FEATURE_RULES 0x2u /* there is RULES */
+#define BS_FEATURES	 0x3u /* those that are known here */
 
 /* flags */
 #define BS_WANT_WAIT  0x1u /* wait for the name to exist; SEND: for room in the mailbox */
@@ -115,6 +117,13 @@ struct bs_reply {
 	uint32_t spare;
 };
 
+struct bs_reply_text {
+	struct bs_wire_head head;
+	int32_t result;
+	uint32_t spare;
+	char text[]; /* the rest of the packet; no NUL */
+};
+
 struct bs_reply_message {
 	struct bs_wire_head head;
 	int32_t result;
@@ -132,6 +141,7 @@ struct bs_reply_message {
 #define BS_WHY_BROKER	5u /* there are as many as there may be: @limit */
 #define BS_WHY_UNSEALED 6u /* this broker takes sealed streams only */
 #define BS_WHY_FEATURE	7u /* what the head needs is not known here: bits @limit */
+#define BS_WHY_LAYOUT	8u /* flags of the segment's layout are not known here: bits @limit */
 
 /* bs_refusal.right, bits; one of them would have been enough */
 #define BS_RIGHT_OWN   1u /* of a rule: to create it */
@@ -211,6 +221,7 @@ static_assert(sizeof(struct bs_req_name) == 224, "wire");
 static_assert(sizeof(struct bs_req_mailbox) == 232, "wire");
 static_assert(sizeof(struct bs_req_create) == 220, "wire");
 static_assert(sizeof(struct bs_reply) == 24, "wire");
+static_assert(sizeof(struct bs_reply_text) == sizeof(struct bs_reply), "a text follows the result");
 static_assert(sizeof(struct bs_reply_refusal) == 72, "wire");
 static_assert(sizeof(struct bs_wire_stat) == 320, "wire");
 static_assert(offsetof(struct bs_wire_stat, chunks_written) == 256, "wire");

@@ -219,6 +219,7 @@ static void wire_numbers(void)
 	NUMBER(BS_REQ_MAILBOX_CLOSE);
 	NUMBER(BS_REQ_BELL);
 	NUMBER(BS_REQ_METRICS);
+	NUMBER(BS_REQ_RULES);
 	NUMBER(BS_REQ_COUNT);
 	NUMBER(BS_WHY_RIGHT);
 	NUMBER(BS_WHY_GROUP);
@@ -227,10 +228,12 @@ static void wire_numbers(void)
 	NUMBER(BS_WHY_BROKER);
 	NUMBER(BS_WHY_UNSEALED);
 	NUMBER(BS_WHY_FEATURE);
+	NUMBER(BS_WHY_LAYOUT);
 	NUMBER(BS_RIGHT_OWN);
 	NUMBER(BS_RIGHT_WRITE);
 	NUMBER(BS_RIGHT_READ);
 	NUMBER(BS_FEATURE_OWNER);
+	NUMBER(BS_FEATURE_RULES);
 	NUMBER(BS_FEATURES);
 	NUMBER(BS_WANT_WAIT);
 	NUMBER(BS_WANT_WRITE);
@@ -303,6 +306,11 @@ static void wire_replies(void)
 	FIELD(bs_reply, head);
 	FIELD(bs_reply, result);
 	FIELD(bs_reply, spare);
+	SIZE(bs_reply_text);
+	FIELD(bs_reply_text, head);
+	FIELD(bs_reply_text, result);
+	FIELD(bs_reply_text, spare);
+	TAIL(bs_reply_text, text);
 	SIZE(bs_reply_message);
 	FIELD(bs_reply_message, head);
 	FIELD(bs_reply_message, result);

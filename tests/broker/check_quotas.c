@@ -4,6 +4,7 @@
  * other from being served. Played by root as two users.
  */
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,54 @@ START_TEST(who_floods_the_broker_keeps_no_other_from_it)
 }
 END_TEST
 
+/* ---- a connection that is one too many ----------------------------------------------------------- */
+
+/* All connections that one may have, each a mailbox; then another, which speaks wire @version. */
+static void use_up_and_ask(void *arg)
+{
+	const uint16_t *version = arg;
+	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "nobody", 0);
+	alignas(8) char reply[sizeof(struct bs_reply_refusal)];
+	struct bs_wire_head head;
+	size_t full = *version == 1 ? sizeof(struct bs_reply) : sizeof(reply);
+	struct bstream_mailbox *m[3];
+	char name[] = "0";
+	int more;
+
+	for (int i = 0; i < 3; i++, name[0]++)
+		GIVES(bstream_mailbox_open(name, &m[i]), 0);
+	GIVES(bstream_wait("nobody", BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT), -EDQUOT);
+	refused_for("connections", 3);
+	more = raw_connect();
+	q.head.version = *version;
+	MUST(raw_send(more, &q, sizeof(q), NULL, 0));
+	MUST(bs_packet_recv(more, reply, sizeof(reply), NULL, 0) == (ssize_t)full);
+	memcpy(&head, reply, sizeof(head));
+	GIVES(head.version, *version);
+	GIVES(head.type, BS_REQ_NONE);
+	GIVES(((struct bs_reply *)reply)->result, -EDQUOT);
+	GIVES(raw_result(more, NULL), -ENOTCONN);
+	close(more);
+	/* One who says nothing is nobody's loss: the next of his that comes is told. */
+	more = raw_connect();
+	GIVES(bstream_wait("nobody", BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT), -EDQUOT);
+	close(more);
+	for (int i = 0; i < 3; i++)
+		bstream_mailbox_close(m[i]);
+	UNTIL(bstream_wait("nobody", BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT) == -ENOENT);
+}
+
+START_TEST(who_has_too_many_connections_is_told_in_his_own_version)
+{
+	static const char *const options[] = { "--quota", "connections=3", NULL };
+	uint16_t version = (uint16_t)(_i + 1);
+
+	users_broker_start(options);
+	as_user(ANNA, 0, use_up_and_ask, &version);
+	users_broker_end();
+}
+END_TEST
+
 /* ---- what is shown -------------------------------------------------------------------------- */
 
 static void look(void *arg)
@@ -281,6 +330,7 @@ int main(void)
 		ONCE(ends_are_counted_by_who_was_given_them),
 		ONCE(mailboxes_and_messages_are_counted),
 		N_WAYS(who_floods_the_broker_keeps_no_other_from_it, 2),
+		N_WAYS(who_has_too_many_connections_is_told_in_his_own_version, BS_WIRE_VERSION),
 		ONCE(limits_are_shown_and_root_has_none),
 	};
 

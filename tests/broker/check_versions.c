@@ -311,11 +311,40 @@ START_TEST(a_feature_that_is_not_known_is_named_and_refused)
 	GIVES(open_with(BS_WIRE_VERSION, 0, full, &refusal), -EPROTO);
 	GIVES(open_with(BS_WIRE_VERSION, BS_FEATURE_OWNER, plain, &refusal), -EPROTO);
 	GIVES(open_with(BS_WIRE_VERSION, BS_FEATURE_OWNER, full, &refusal), 0);
+	GIVES(raw_ask(BS_REQ_RULES, "", 0, NULL), -EPROTO); /* it is one, and does not say so */
 	q.head.needs = BS_FEATURE_OWNER; /* of no use to that */
 	conn = raw_connect();
 	MUST(raw_send(conn, &q, sizeof(q), NULL, 0));
 	GIVES(raw_result(conn, NULL), -EPROTO);
 	close(conn);
+}
+END_TEST
+
+START_TEST(a_layout_with_features_that_are_not_known_is_named_and_left_alone)
+{
+	const uint32_t flags = BS_FLAG_FENCES | 0x40000004u;
+	struct bstream_refusal refusal = { .size = sizeof(refusal) };
+	struct bstream_writer *w;
+	struct bstream_view *view;
+	int fd = raw_segment("a"), next = raw_segment("b");
+
+	GIVES(bstream_broker_start(), 0);
+	MUST(pwrite(next, &flags, sizeof(flags), offsetof(struct bs_header, flags)) > 0);
+	GIVES(raw_create("b", next), -EPROTONOSUPPORT);
+	GIVES(raw_create("a", fd), 0);
+	MUST(pwrite(fd, &flags, sizeof(flags), offsetof(struct bs_header, flags)) > 0);
+	GIVES(bstream_open_writer("a", BSTREAM_DONT_WAIT, &w), -EPROTONOSUPPORT);
+	GIVES(bstream_refusal(&refusal), 0);
+	GIVES(refusal.why, BSTREAM_WHY_LAYOUT);
+	GIVES(refusal.limit, 0x40000004u);
+	GIVES(refusal.wire_version, 0); /* the library's word */
+	GIVES(bstream_view_open("a", &view), -EPROTONOSUPPORT);
+	GIVES(bstream_wait("a", BSTREAM_WAIT_EMPTY, BSTREAM_DONT_WAIT), -EPROTONOSUPPORT);
+	GIVES(bstream_refusal(&refusal), 0);
+	GIVES(refusal.limit, 0x40000004u);
+	GIVES(bstream_remove("a"), 0);
+	close(fd);
+	close(next);
 }
 END_TEST
 
@@ -420,6 +449,7 @@ int main(void)
 		ONCE(who_is_older_or_newer_is_told_so_in_a_head_of_ours),
 		ONCE(wire_1_has_no_mailboxes),
 		ONCE(a_feature_that_is_not_known_is_named_and_refused),
+		ONCE(a_layout_with_features_that_are_not_known_is_named_and_left_alone),
 		ONCE(who_asks_an_older_broker_for_a_feature_is_told_which),
 		ONCE(a_segment_of_layout_1_that_was_left_is_found_and_read),
 	};

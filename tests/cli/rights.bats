@@ -109,7 +109,7 @@ rules() {
 	rules '[default]' 'create = * !sys/*' 'read = news/*'
 	start_system_broker --access "$dir/access.d"
 	run -5 --separate-stderr as $anna create sys/s
-	[[ $stderr == *"rules do not give $anna the right to create it"*"50-site.conf, line 2)" ]]
+	[[ $stderr == *"rules do not give $anna the right to create it"*"(in $dir/access.d: 50-site.conf, line 2)" ]]
 	run -0 as $anna create --mode 0606 s
 	run -5 --separate-stderr as $bert read --no-wait s
 	[[ $stderr == *"rules do not give $bert the right to read"*"50-site.conf, line 3)" ]]
@@ -134,6 +134,13 @@ rules() {
 	rules '[default]' 'read = *'
 	run -0 "$BSTREAM_DAEMON" --access "$dir/access.d" --check
 	[ "$output" = "$dir/access.d: nothing wrong, 1 rule" ]
+}
+
+@test "the example of rules that is installed is right" {
+	rules '[default]' 'read = *'
+	cp "$BATS_TEST_DIRNAME/../../daemon/50-example.conf" access.d/
+	chmod 644 access.d/50-example.conf
+	run -0 "$BSTREAM_DAEMON" --access "$dir/access.d" --check
 }
 
 @test "SIGHUP has the rules read again; wrong ones are told, and the old ones stay" {
