@@ -1,12 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # bstream-tutorial(7), run as it stands: the lines behind "$ " of a section, one after the other in one
-# shell, and what they say compared with the lines between them.
+# shell, and what they say compared with the lines between them. And of bstreamctl(1) the EXAMPLES that
+# print nothing: what they leave is looked at.
 # shellcheck disable=SC2016,SC2154 # awk's fields; what bats and setup.bash set
 
 load setup
 
-page=$BATS_TEST_DIRNAME/../../man/bstream-tutorial.7.scd
+man=$BATS_TEST_DIRNAME/../../man
+page=$man/bstream-tutorial.7.scd
 
 # section WORD - that section's text
 section() {
@@ -57,4 +59,48 @@ walk() {
 		printf "#include <bstream.h>\n%s", $0 >(NR == 2 ? "put.c" : "show.c")
 	}'
 	walk 6
+}
+
+# example WORDS - runs the commands of the one example of bstreamctl(1) that has these words, all of them to
+# their ends
+example() {
+	page=$man/bstreamctl.1.scd section EXAMPLES | awk -v words="$1" -v RS='```\n' 'index($0, words)' |
+		sed -n 's/^\$ //p' >script
+	[ -s script ]
+	echo wait >>script
+	timeout -k 5 "$deadline" bash -eu script >printed 2>&1 3>&- || {
+		echo "the script exited $?"
+		cat printed
+		return 1
+	}
+}
+
+# program NAME TEXT - a program that the example finds
+program() {
+	printf '#!/bin/sh\n%s\n' "$2" >"bin/$1"
+	chmod +x "bin/$1"
+}
+
+@test "bstreamctl(1): jobs that outlive their workers" {
+	surroundings
+	program work 'cat >>done'
+	ln -s bin/work work
+	example './work <job'
+	seq 100 | diff - done
+}
+
+@test "bstreamctl(1): a build whose log is kept, shown, and searched" {
+	surroundings
+	program make 'echo "cc a.c"; echo "a.c: error: no"; echo "cc b.c"'
+	example 'tee log errors'
+	make | diff - make.log
+	[ "$(grep -c '^a.c: error: no$' printed)" -eq 2 ] # shown, and found
+}
+
+@test "bstreamctl(1): programs that know only stdin and stdout" {
+	surroundings
+	command -v xz >/dev/null || skip "xz is not installed"
+	program pg_dump 'seq 10000'
+	example 'pg_dump shop'
+	xz -dc shop.xz | diff - <(seq 10000)
 }
