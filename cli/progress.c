@@ -32,6 +32,7 @@
 #define TICK_TERMINAL_MS 250
 #define TICK_MS		 1000
 #define WAKE_STOP	 (UINT64_C(1) << 32) /* in the eventfd; below it, signals are counted */
+#define NAME_MIN	 8 /* of a name that is cut */
 
 /* Where the last line was, so that the next can tell the rate since. */
 struct progress_mark {
@@ -126,14 +127,42 @@ static void line_print_json(uint64_t bytes, uint64_t rate, uint64_t elapsed_ns,
 	json_line_print(line, stderr);
 }
 
-/* Returns the line's length. */
-static size_t line_make_text(char *text, size_t size, uint64_t bytes, uint64_t rate)
+/* How many places of the terminal are free for the line: the last one stays so. 0: as many as it takes. */
+static size_t line_room(void)
 {
-	char amount[UNITS_MAX], speed[UNITS_MAX];
-	int n = snprintf(text, size, "%s%s  %s  %s", progress.terminal ? "\r" : "", progress.name,
-			 units_print_size(amount, bytes), units_print_rate(speed, rate));
+	struct winsize window;
 
-	return (size_t)n;
+	if (!progress.terminal || ioctl(STDERR_FILENO, TIOCGWINSZ, &window) < 0)
+		return 0;
+	return window.ws_col > 1 ? window.ws_col - 1U : window.ws_col;
+}
+
+/*
+ * Makes the line. One that wraps cannot be written over: it ends before the terminal does. A name of which
+ * NAME_MIN places would be left makes room for the figures first. Returns the line's length.
+ */
+static size_t line_make_text(char *text, size_t size, uint64_t bytes, uint64_t rate,
+			     const struct bstream_stat *stat)
+{
+	char amount[UNITS_MAX], speed[UNITS_MAX], fill[32] = "", figures[128];
+	const char *name = progress.name, *cut = "";
+	size_t room = line_room(), name_len = strlen(name), len;
+
+	if (stat)
+		snprintf(fill, sizeof(fill), "  fill %u/%u", stat->in_flight, stat->capacity);
+	len = (size_t)snprintf(figures, sizeof(figures), "  %s  %s%s",
+			       units_print_size(amount, bytes), units_print_rate(speed, rate),
+			       fill);
+	if (room && name_len > NAME_MIN && name_len + len > room) {
+		size_t left = room > len + NAME_MIN ? room - len : NAME_MIN;
+
+		name += name_len - (left - 1);
+		cut = "~";
+	}
+	snprintf(text, size, "%s%s%s%s", progress.terminal ? "\r" : "", cut, name, figures);
+	if (room && room + 1 < size)
+		text[1 + room] = '\0';
+	return strlen(text);
 }
 
 /*
@@ -147,30 +176,14 @@ static bool terminal_is_ours(void)
 	return group < 0 || group == getpgrp();
 }
 
-/* A line that wraps cannot be written over: it ends before the terminal does. */
-static void line_shorten(char *text, size_t size)
-{
-	struct winsize window;
-
-	/* The first byte is \r, which takes no room; the last place stays free. */
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 &&
-	    window.ws_col < size)
-		text[window.ws_col] = '\0';
-}
-
 static void line_print_text(uint64_t bytes, uint64_t rate, const struct bstream_stat *stat)
 {
-	char text[BSTREAM_NAME_MAX + 128];
-	size_t n = line_make_text(text, sizeof(text), bytes, rate);
+	char text[BSTREAM_NAME_MAX + 160];
 
-	if (stat)
-		snprintf(text + n, sizeof(text) - n, "  fill %u/%u", stat->in_flight,
-			 stat->capacity);
 	if (progress.terminal && !terminal_is_ours())
 		return;
-	if (progress.terminal)
-		line_shorten(text, sizeof(text));
-	fprintf(stderr, "%s%s", text, progress.terminal ? "\033[K" : "\n");
+	line_make_text(text, sizeof(text), bytes, rate, stat);
+	fprintf(stderr, progress.terminal ? "%s\033[K" : "%s\n", text);
 	fflush(stderr);
 }
 
@@ -234,7 +247,7 @@ void progress_start(const char *name, enum progress_form form)
 	progress.terminal = form == PROGRESS_LINES && isatty(STDERR_FILENO) && term && *term &&
 			    strcmp(term, "dumb") != 0;
 	progress.idle_len =
-		line_make_text(progress.idle_line, sizeof(progress.idle_line) - 1, 0, 0);
+		line_make_text(progress.idle_line, sizeof(progress.idle_line) - 1, 0, 0, NULL);
 	progress.idle_line[progress.idle_len++] = '\n';
 	progress.running = true;
 	if (form)

@@ -35,6 +35,17 @@ static int attributes_of(const struct screen *screen, enum table_color color)
 	return COLOR_PAIR(color) | (color == TABLE_RED ? A_BOLD : 0);
 }
 
+/* Adds @text at the cursor in at most @room places; if more than blanks are cut off, a mark says so. */
+static void put_cut(const struct screen *screen, const char *text, size_t room)
+{
+	if (strlen(text) <= room || !text[room + strspn(text + room, " ")]) {
+		addnstr(text, (int)room);
+		return;
+	}
+	addnstr(text, (int)room - 1);
+	addstr(screen->utf8 ? "\u2026" : "~");
+}
+
 /* Adds @text at the cursor, as far as the line goes: the last column stays free. */
 static void put(const struct screen *screen, enum table_color color, const char *text)
 {
@@ -44,7 +55,7 @@ static void put(const struct screen *screen, enum table_color color, const char 
 	if (room <= 0)
 		return;
 	attron(attributes);
-	addnstr(text, room);
+	put_cut(screen, text, (size_t)room);
 	attroff(attributes);
 }
 
@@ -53,16 +64,26 @@ static void put_cell(const struct screen *screen, enum table_color color, const 
 {
 	char cell[LINE_CAP];
 
+	if (!right && strlen(text) > width) {
+		attron(attributes_of(screen, color));
+		put_cut(screen, text, width);
+		attroff(attributes_of(screen, color));
+		return;
+	}
 	snprintf(cell, sizeof(cell), right ? "%*.*s" : "%-*.*s", (int)width, (int)width, text);
 	put(screen, color, cell);
 }
 
-/* A whole line in reverse video. */
+/* A whole line in reverse video; of its items, which two blanks part, those that fit. */
 static void put_bar_line(int y, const char *text)
 {
+	int len = (int)strlen(text);
+
+	while (len >= COLS || (len > 0 && text[len] && strncmp(text + len, "  ", 2) != 0))
+		len--;
 	attron(A_REVERSE);
 	mvhline(y, 0, ' ', COLS);
-	mvaddnstr(y, 0, text, COLS - 1);
+	mvaddnstr(y, 0, text, len);
 	attroff(A_REVERSE);
 }
 
@@ -267,7 +288,8 @@ static void put_summary(const struct screen *screen)
 		put(screen, TABLE_RED, "   no broker");
 	snprintf(text, sizeof(text), "   every %g s, by %s%s", (double)screen->delay_ns / 1e9,
 		 screen->sort->heading, screen->reverse ? " reversed" : "");
-	put(screen, TABLE_PLAIN, text);
+	if (getcurx(stdscr) + (int)strlen(text) < COLS) /* the least important */
+		put(screen, TABLE_PLAIN, text);
 }
 
 /* Moves the cursor to where its stream went, and the window to where the cursor is. */
@@ -327,13 +349,67 @@ static void draw_table(struct screen *screen)
 
 /* ---- the ends of one stream ------------------------------------------------------------------ */
 
+/* The columns of the table of ends; a width of 0: it is left out. */
+struct ends_widths {
+	int process, user, chunks, bytes;
+};
+
+#define DOES_MIN 24 /* "waits for room, 1000 s" */
+
 struct ends {
 	const struct screen *screen;
+	struct ends_widths w;
 	int y;
+	int n; /* seen */
 	bool reader; /* was there */
 };
 
-#define ENDS_FORMAT "%-6s  %-24s  %-10s  %12s  %10s  %s"
+static const char *end_process(char buf[WHO_MAX], const struct bstream_end *end)
+{
+	return end->pid ? who_process(buf, end->pid) : "between two processes";
+}
+
+static int on_end_measure(const struct bstream_end *end, void *arg)
+{
+	struct ends *ends = arg;
+	char text[WHO_MAX];
+	int len = (int)strlen(end_process(text, end));
+
+	ends->w.process = len > ends->w.process ? len : ends->w.process;
+	len = (int)strlen(who_user(text, end->uid));
+	ends->w.user = len > ends->w.user ? len : ends->w.user;
+	return ++ends->n >= LINES; /* more than can be shown */
+}
+
+/* What an end does comes last, and is what is looked for: before it is cut, columns are left out. */
+static void ends_fit(struct ends *ends, struct bstream_view *view)
+{
+	struct ends_widths *w = &ends->w;
+	int *const drop[] = { &w->user, &w->chunks, &w->bytes };
+
+	*w = (struct ends_widths){ .process = 7, .user = 4, .chunks = 8, .bytes = 8 };
+	bstream_view_ends(view, on_end_measure, ends);
+	for (size_t i = 0; i < sizeof(drop) / sizeof(drop[0]); i++) {
+		int total = 8 + w->process + 2 + DOES_MIN;
+
+		for (size_t k = i; k < sizeof(drop) / sizeof(drop[0]); k++)
+			total += *drop[k] + 2;
+		if (total >= COLS)
+			*drop[i] = 0;
+	}
+}
+
+/* A line of the table of ends, or its headings, but for what the end does. */
+static void end_line(char line[LINE_CAP], const struct ends_widths *w, const char *const cell[5])
+{
+	const int widths[] = { 6, w->process, w->user, w->chunks, w->bytes };
+	size_t n = 0;
+
+	for (int i = 0; i < 5; i++)
+		if (widths[i] && n < LINE_CAP)
+			n += (size_t)snprintf(line + n, LINE_CAP - n, i < 3 ? "%-*s  " : "%*s  ",
+					      widths[i], cell[i]);
+}
 
 static int on_end(const struct bstream_end *end, void *arg)
 {
@@ -356,14 +432,14 @@ static int on_end(const struct bstream_end *end, void *arg)
 		snprintf(wait, sizeof(wait), "waits for %s, %s", stuck_waits_for(end),
 			 units_print_time(waited, stuck_waited(end)));
 	snprintf(chunks, sizeof(chunks), "%" PRIu64, end->chunks);
-	snprintf(line, sizeof(line), ENDS_FORMAT,
-		 end->kind == BSTREAM_END_READER ? "reader" : "writer",
-		 end->pid ? who_process(process, end->pid) : "between two processes",
-		 who_user(user, end->uid), chunks, units_print_size(size, end->bytes),
-		 does ? does : "");
+	end_line(line, &ends->w,
+		 (const char *const[]){ end->kind == BSTREAM_END_READER ? "reader" : "writer",
+					end_process(process, end), who_user(user, end->uid), chunks,
+					units_print_size(size, end->bytes) });
 	move(ends->y++, 0);
-	/* What ends in a colon goes on with the wait. */
 	put(ends->screen, TABLE_PLAIN, line);
+	/* What ends in a colon goes on with the wait. */
+	put(ends->screen, TABLE_RED, does ? does : "");
 	put(ends->screen, does ? TABLE_RED : TABLE_PLAIN, wait);
 	return 0;
 }
@@ -413,8 +489,10 @@ static void draw_ends(struct screen *screen)
 		const struct watch_row *row = &watch->rows[screen->at];
 
 		draw_ends_head(screen, &ends.y, &row->row);
-		snprintf(line, sizeof(line), ENDS_FORMAT, "END", "PROCESS", "USER", "CHUNKS",
-			 "BYTES", "DOES");
+		ends_fit(&ends, row->view);
+		end_line(line, &ends.w,
+			 (const char *const[]){ "END", "PROCESS", "USER", "CHUNKS", "BYTES" });
+		strncat(line, "DOES", sizeof(line) - strlen(line) - 1);
 		if (ends.y < LINES - 1)
 			put_bar_line(ends.y++, line);
 		bstream_view_ends(row->view, on_end, &ends);
@@ -433,25 +511,22 @@ static void draw_help(const struct screen *screen)
 		enum table_color color;
 		const char *text;
 	} lines[] = {
-		{ TABLE_BOLD,
-		  "bstreamctl top: streams, how fast they flow, and who is stuck on whom" },
+		{ TABLE_BOLD, "bstreamctl top: how streams flow, who is stuck on whom" },
 		{ TABLE_PLAIN, "up down k j  page up, down  home end    choose a stream" },
 		{ TABLE_PLAIN, "enter        its ends: who, how much, what each waits for" },
-		{ TABLE_PLAIN, "s S          sort by the next, the previous column; * marks it" },
+		{ TABLE_PLAIN, "s S          sort by the next, previous column; * marks it" },
 		{ TABLE_PLAIN, "r            the other way round" },
 		{ TABLE_PLAIN, "+ -          look more often, less often" },
 		{ TABLE_PLAIN, "space        pause, go on" },
 		{ TABLE_PLAIN, "q            quit; esc: back to the table" },
 		{ TABLE_PLAIN, "" },
 		{ TABLE_GREEN, "green        chunks were read since the last look" },
-		{ TABLE_YELLOW,
-		  "yellow       full, or somebody has been waiting for a second or more" },
-		{ TABLE_RED,
-		  "red          the reader is gone, a writer died, or a process is stopped" },
+		{ TABLE_YELLOW, "yellow       full, or somebody waits for a second or more" },
+		{ TABLE_RED, "red          the reader is gone, a writer died, or a" },
+		{ TABLE_RED, "             process is stopped" },
 		{ TABLE_PLAIN, "" },
-		{ TABLE_PLAIN,
-		  "RATE is what was read; WRITERS are write ends open; a bar is how full" },
-		{ TABLE_PLAIN, "the stream is. Nothing here disturbs the streams." },
+		{ TABLE_PLAIN, "RATE is what was read; WRITERS are write ends open; a bar" },
+		{ TABLE_PLAIN, "is how full the stream is. Nothing here disturbs streams." },
 	};
 
 	for (int i = 0; i < (int)(sizeof(lines) / sizeof(lines[0])) && i < LINES - 1; i++) {

@@ -3,6 +3,9 @@
  * table.c - owns the form of tables: two blanks between columns, no blanks at a line's end, colour
  * that takes no room.
  *
+ * The last cell may be a sentence. At the end of a terminal it would be broken anywhere, so it goes to the
+ * next line as a whole.
+ *
  * Cells are ASCII (names are checked, commands made safe), so bytes are columns. A cell that could
  * not be stored is remembered and reported once, at the end.
  */
@@ -12,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 void table_init(struct table *table, size_t n_columns)
 {
@@ -72,12 +76,34 @@ static void cell_print(const struct table_cell *cell, FILE *out, bool colored)
 		fputs(cell->text, out);
 }
 
-static void row_print(const struct table_cell *row, const size_t *widths, size_t n, FILE *out,
-		      bool colored)
+size_t table_cols(int fd)
 {
-	size_t pending = 0;
+	struct winsize window;
+
+	return ioctl(fd, TIOCGWINSZ, &window) < 0 ? 0 : window.ws_col;
+}
+
+/* Whether the last cell of a row ends within the line. */
+static bool last_fits(const struct table *table, const struct table_cell *row, const size_t *widths)
+{
+	size_t last = table->n_columns - 1, at = 0;
+
+	for (size_t i = 0; i < last; i++)
+		at += widths[i] + 2;
+	return at == 0 || table->cols == 0 || at + strlen(row[last].text) <= table->cols;
+}
+
+static void row_print(const struct table *table, const struct table_cell *row, const size_t *widths,
+		      FILE *out, bool colored)
+{
+	size_t n = table->n_columns, pending = 0;
+	bool fits = last_fits(table, row, widths);
 
 	for (size_t i = 0; i < n; i++) {
+		if (i == n - 1 && *row[i].text && !fits) {
+			fputc('\n', out);
+			pending = 4;
+		}
 		if (*row[i].text) {
 			fprintf(out, "%*s", (int)pending, "");
 			pending = 0;
@@ -100,7 +126,7 @@ int table_print(const struct table *table, FILE *out, bool colored)
 	for (size_t i = 0; i < table->n_columns; i++)
 		widths[i] = column_width(table, i);
 	for (size_t i = 0; i + table->n_columns <= table->n_cells; i += table->n_columns)
-		row_print(table->cells + i, widths, table->n_columns, out, colored);
+		row_print(table, table->cells + i, widths, out, colored);
 	free(widths);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "verb.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define COLUMNS_MAX	32
 #define COLUMNS_DEFAULT "NAME,STATE,FILL,CHUNKS,RATE,WRITERS,READER,AGE"
@@ -89,6 +90,7 @@ static int ls_print_table(const struct listing *listing, const struct globals *g
 	int r;
 
 	table_init(&table, n_chosen + 1);
+	table.cols = table_cols(STDOUT_FILENO);
 	for (size_t i = 0; i < n_chosen && !ls.no_headings; i++)
 		table_add(&table, chosen[i]->heading, TABLE_BOLD);
 	if (!ls.no_headings)

@@ -59,6 +59,18 @@ line='[0-9.]+ ([KMG]i)?B  (0|[0-9.]+ ([KMG]i)?B/s)  fill [0-9]+/[0-9]+'
 	ctl rm logs
 }
 
+@test "a long name is cut before the figures are" {
+	mkfifo in
+	name=$(printf 'x%.0s' {1..100})/end
+	terminal 60 "$BSTREAMCTL write $name -p <in"
+	exec 9>in
+	head -c 3000 /dev/zero >&9
+	until_eval '[[ "$(shown)" =~ ^~x+/end\ \ $line$ ]]'
+	exec 9>&-
+	until_eval '[[ $(shown | tail -n 1) == done ]]'
+	ctl rm "$name"
+}
+
 @test "a dumb terminal gets lines, without control sequences" {
 	mkfifo in
 	terminal 80 "TERM=dumb $BSTREAMCTL write logs -p <in"

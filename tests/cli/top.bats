@@ -196,6 +196,40 @@ three_streams_end() {
 	three_streams_end
 }
 
+@test "what does not fit says so: names, sentences, keys; and in 80 columns nothing of an end is lost" {
+	need_screen
+	three_streams
+	name=$(printf 'x%.0s' {1..190})/end
+	ctl create "$name"
+	terminal 60 20 "LC_ALL=C.UTF-8 '$BSTREAMCTL' top -d 0.1 --sort FILL"
+	until_shown '^xxxxx*…  new '
+	until_shown '^q quit .*  + - speed *$' # and not "s", of "space pause"
+	keys h
+	until_shown 'who is stuck on whom$'
+	run ! eval 'shown | grep -q …'
+	tmux -S "$dir/tmux" resize-window -x 80 -y 24
+	keys h Enter
+	until_shown "^writer  bstreamctl\\[$writer\\]  *[0-9]* .* waits for room, [0-9]* [sm]$"
+	until_shown '^END  *PROCESS  *.*BYTES  DOES$'
+	tmux -S "$dir/tmux" resize-window -x 60 -y 20
+	until_eval 'shown | grep -q "^END  *PROCESS  .*DOES$" && ! shown | grep -q CHUNKS'
+	until_shown "^writer  bstreamctl\\[$writer\\] .* waits for room, [0-9]* [sm]$"
+	keys q
+	until_true test -s code
+	ctl rm "$name"
+	three_streams_end
+}
+
+@test "ls in a terminal: a sentence that does not fit stands below" {
+	need_screen
+	three_streams
+	until_eval 'ctl ls full | grep -q blocked'
+	terminal 70 12 "'$BSTREAMCTL' ls --color=never"
+	until_shown '^    1 writer blocked [0-9]* [sm], no reader$'
+	ctl ls full | grep -q '^full .* 1 writer blocked' # where nothing has a width
+	three_streams_end
+}
+
 @test "a terminal without UTF-8 gets ASCII; NO_COLOR, and it has no colour" {
 	need_screen
 	three_streams

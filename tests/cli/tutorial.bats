@@ -86,7 +86,7 @@ program() {
 	program work 'cat >>done'
 	ln -s bin/work work
 	example './work <job'
-	seq 100 | diff - done
+	seq 100 | diff - 'done'
 }
 
 @test "bstreamctl(1): a build whose log is kept, shown, and searched" {
