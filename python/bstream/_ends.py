@@ -9,7 +9,7 @@ the interpreter changes threads or runs signal handlers; that is so in every CPy
 
 What is called for each chunk is written for speed: a call costs more than what it does, so arguments
 are made once and passed ready (_arg, _at, _at2), and views() has in its own loop what peek() and
-release() do. doc/python.md says what is left.
+release() do, and looks at several chunks with one call. doc/python.md says what is left.
 
 What does not wait is called with the GIL held; only when the library says EAGAIN is it called again
 with the GIL given up, and in the main thread in slices, for the sake of Ctrl-C (see _deadline.py).
@@ -22,25 +22,32 @@ import errno
 import os
 import select
 import socket
+from array import array
 from contextlib import contextmanager
 from sys import getrefcount
 from types import TracebackType
-from typing import Any, AsyncIterator, Callable, Iterator, Optional, Union
+from typing import Any, AsyncIterator, Callable, Iterable, Iterator, Optional, Union
 
 from . import _deadline
-from ._lend import Hold, Lender, warn_forgotten
+from ._lend import Batch, Hold, Lender, pairs_of, warn_forgotten
 from ._library import bare, now, patient, ready
 from ._stat import Stat, c_stat, stat_of
 from .errors import ChunkSizeError, failure, reset
 
 _AGAIN = -errno.EAGAIN
 _BIG = 65536  # bytes; the GIL is given up to copy more
+_MANY = 256  # chunks that views() gives at once, at most
+_SPLIT_MAX = 4096  # chunks of which write_split() remembers where they are
+_AHEAD = 16  # chunks at which views() looks in one call
 
 _INT_MAX = 2**31 - 1
 _DONT_WAIT = None  # as an argument without a type: zero, and the cheapest that there is
 
 _peek = bare("peek")
 _release = bare("release")
+_peek_many = bare("peek_many")
+_release_many = bare("release_many")
+_write_many = bare("write_many")
 _read = bare("read")
 _write = bare("write")
 _reserve = bare("reserve")
@@ -56,6 +63,29 @@ def name_of(name: Union[str, bytes]) -> bytes:
     if b"\0" in encoded:
         raise failure(-errno.EINVAL, str(name))
     return encoded
+
+
+class Vector:
+    """Memory for struct iovec[count]: addresses and sizes in turns, and where it is."""
+
+    __slots__ = ("count", "total", "words", "raw", "place", "at")
+
+    def __init__(self, count: int) -> None:
+        array = (ctypes.c_uint64 * (2 * count))()
+        self.count = count
+        self.total = 0  # bytes, once it was filled
+        self.raw = memoryview(array).cast("B")
+        self.words = self.raw.cast("Q")
+        self.place = ctypes.addressof(array)
+        self.at = ready(self.place)
+
+    def fill(self, addresses: Iterable[int], sizes: list[int]) -> None:
+        self.words[: 2 * len(sizes) : 2] = memoryview(array("Q", addresses))
+        self.words[1 : 2 * len(sizes) : 2] = memoryview(array("Q", sizes))
+        self.total = sum(sizes)
+
+    def pairs(self, count: int) -> memoryview:
+        return self.raw[: 16 * count]
 
 
 class Handles:
@@ -271,13 +301,14 @@ class Writer(_End):
     behind the last chunk, and takes a part for no whole.
     """
 
-    __slots__ = ("_reserved",)
+    __slots__ = ("_reserved", "_split")
 
     _kind = "writer"
 
     def _settle(self, address: int) -> None:
         super()._settle(address)
         self._reserved: Optional[int] = None  # bytes
+        self._split: Optional[tuple[tuple[int, int, int], Vector]] = None
 
     @staticmethod
     def _died(address: int) -> None:
@@ -336,6 +367,69 @@ class Writer(_End):
             raise
         self.commit()
         return size
+
+    def write_split(self, data: Buffer, size: int, timeout: Optional[float] = None) -> int:
+        """Writes one contiguous buffer as chunks of `size` bytes (the last may be shorter), in one call
+        for many: far cheaper than write() for each where the bytes are in one place. How many: all, or
+        as many as there was room for in time, if that was one at least. Chunks of other writers may
+        come in between."""
+        if size < 1:
+            raise ValueError(f"size must be at least 1, not {size!r}")
+        with memoryview(data) as view:
+            total, keep = view.nbytes, view.readonly or not view.c_contiguous
+        if keep and type(data) is not bytes:
+            data = bytes(memoryview(data))
+        if not total:
+            return 0
+        if keep:
+            memory = ctypes.cast(data, ctypes.POINTER(ctypes.c_char)).contents
+        else:
+            memory = ctypes.c_char.from_buffer(data)
+        address = ctypes.addressof(memory)  # which keeps the bytes, and their place
+        end = _deadline.at(timeout)
+        done = rc = 0
+        for first in range(0, total, size * _SPLIT_MAX):
+            vector = self._split_vector(address + first, min(total - first, size * _SPLIT_MAX), size)
+            n, rc = self._write_vector(vector, vector.count, end)
+            done += n
+            if rc < 0:
+                break
+        return self._written(done, rc)
+
+    def _split_vector(self, address: int, total: int, size: int) -> Vector:
+        key = address, total, size
+        if self._split is None or self._split[0] != key:
+            starts = range(address, address + total, size)
+            vector = Vector(len(starts))
+            vector.fill(starts, [min(size, address + total - start) for start in starts])
+            self._split = key, vector
+        return self._split[1]
+
+    def _write_vector(self, vector: Vector, count: int, end: int) -> tuple[int, int]:
+        """How many were written, and if not all: why."""
+        h = self._h
+        if h is None:
+            raise self._refusal()
+        self._h = None
+        done = rc = 0
+        try:
+            while done < count and rc >= 0:
+                at = ready(vector.place + 16 * done) if done else vector.at
+                big = vector.total > _BIG
+                rc = _AGAIN if big else _write_many(self._arg, at, count - done, _DONT_WAIT)
+                if rc == _AGAIN and (end or big):
+                    call, place = patient.write_many, vector.place + 16 * done
+                    rc = _deadline.until(end, call, h, place, count - done)
+                done += max(rc, 0)
+        finally:
+            self._h = h
+        return done, min(rc, 0)
+
+    @staticmethod
+    def _written(done: int, rc: int) -> int:
+        if rc < 0 and not (done and rc in (_AGAIN, -errno.ETIMEDOUT)):
+            raise failure(rc)
+        return done
 
     def _write_buffer(self, data: Buffer, timeout: Optional[float]) -> int:
         view = memoryview(data)
@@ -497,6 +591,14 @@ class Reader(_End):
     def _settle(self, address: int) -> None:
         super()._settle(address)
         self._buffer: Any = None
+        arg = self._arg
+
+        def pay(count: int) -> None:
+            rc = _release_many(arg, count)
+            if rc < 0 and rc != -errno.ESTALE:  # a forked child's copy has nothing to pay
+                raise failure(rc)
+
+        self._lender.pay = pay
 
     @staticmethod
     def _died(address: int) -> None:
@@ -595,7 +697,10 @@ class Reader(_End):
 
     @property
     def lent(self) -> Optional[memoryview]:
-        """What peek() gave last, until it is given back."""
+        """What peek() or views() gave last, until it is given back."""
+        batch = self._lender.batch
+        if batch is not None:
+            return batch.views[batch.given() - 1]
         return self._lender.view
 
     def release(self) -> None:
@@ -606,6 +711,10 @@ class Reader(_End):
             raise self._refusal()
         self._h = None
         try:
+            batch = self._lender.batch
+            if batch is not None:
+                self._lender.end_batch(batch.given())
+                return
             self._lender.revoke()
             rc = _release(self._arg)
         finally:
@@ -613,13 +722,33 @@ class Reader(_End):
         if rc < 0:
             raise failure(rc)
 
-    def views(self, timeout: Optional[float] = None) -> Iterator[memoryview]:
+    def views(self, timeout: Optional[float] = None, at_once: int = 1) -> Iterator[memoryview]:
         """Each chunk in place, as peek() and release() give it: a memoryview is good until the loop
         goes on to the next. A loop that is left by break or by an exception leaves its chunk to be
-        read again, unless it calls release() first. `timeout` is for each chunk."""
-        lender, words, spots = self._lender, self._words, self._lender.spots
-        arg, at, at2 = self._arg, self._at, self._at2
+        read again, unless it calls release() first. `timeout` is for each chunk.
+
+        With at_once > 1 writers get up to that many chunks back together, which costs less: all that
+        were there, once the loop is through them, or when it is left those before its chunk. Their
+        memoryviews end then, and slices are found then: BufferError. A writer may wait that long."""
+        if at_once < 1:
+            raise ValueError(f"at_once must be at least 1, not {at_once!r}")
+        if at_once == 1:
+            return self._views_each(timeout)
+        return self._views_many(timeout, min(at_once, _MANY))
+
+    def _look(self, h: ctypes.c_size_t, vector: Vector, timeout: Optional[float]) -> int:
+        """What bstream_peek_many says."""
+        rc: int = _peek_many(self._arg, vector.at, vector.count, _DONT_WAIT)
+        if rc == _AGAIN and timeout != 0:
+            rc = self._wait(h, timeout, patient.peek_many, vector.place, vector.count)
+        return rc
+
+    def _views_each(self, timeout: Optional[float]) -> Iterator[memoryview]:
+        lender, spots, arg = self._lender, self._lender.spots, self._arg
+        vector = Vector(_AHEAD)
         view: Optional[memoryview] = None
+        nothing: Iterator[Any] = iter(())
+        ahead = nothing  # chunks that the library showed with the last, and nobody has released
         while True:
             h = self._h
             if h is None:
@@ -627,10 +756,13 @@ class Reader(_End):
             self._h = None
             try:
                 spot = lender.spot
-                if spot is not None:
+                if spot is None:  # the first, or the loop's body released
+                    ahead = nothing
+                else:
                     lent = lender.view
                     if lent is not view or lent is None:
                         lender.revoke()  # the loop's body peeked, or failed to release
+                        ahead = nothing
                     else:
                         lent.release()
                         lender.view = None
@@ -640,15 +772,17 @@ class Reader(_End):
                         rc = _release(arg)
                         if rc < 0:
                             raise failure(rc)
-                rc = _peek(arg, at, at2, _DONT_WAIT)
-                if rc == _AGAIN and timeout != 0:
-                    rc = self._wait(h, timeout, patient.peek, self._out.first, self._out.second)
-                if rc != 1:
-                    break
-                spot = spots.get(words[0])
-                size = words[1]
+                pair = next(ahead, None)
+                if pair is None:
+                    rc = self._look(h, vector, timeout)
+                    if rc < 1:
+                        break
+                    ahead = pairs_of(vector.pairs(rc))
+                    pair = next(ahead)
+                address, size = pair
+                spot = spots.get(address)
                 if spot is None or spot.size < size:
-                    spot = lender.remember(words[0], size)
+                    spot = lender.remember(address, size)
                 view = memoryview(spot.buffer)
                 if size != spot.size:
                     view = view[:size]
@@ -659,6 +793,46 @@ class Reader(_End):
             yield view
         if rc < 0:
             raise failure(rc)
+
+    def _views_many(self, timeout: Optional[float], at_once: int) -> Iterator[memoryview]:
+        lender, vector = self._lender, Vector(at_once)
+        batch: Optional[Batch] = None
+        while True:
+            h = self._h
+            if h is None:
+                raise self._refusal()
+            self._h = None
+            try:
+                if batch is not None and lender.batch is batch:
+                    lender.end_batch(len(batch.views))
+                elif lender.spot is not None:
+                    lender.revoke()
+                rc = self._look(h, vector, timeout)
+                if rc < 1:
+                    break
+                batch = lender.lend_batch(bytes(vector.pairs(rc)))
+            finally:
+                self._h = h
+            try:
+                yield from batch.left
+            except GeneratorExit:
+                self._leave(batch)
+                raise
+        if rc < 0:
+            raise failure(rc)
+
+    def _leave(self, batch: Batch) -> None:
+        """The loop was left: what it is done with goes back, now or when its slices have gone."""
+        h = self._h
+        if h is None or self._lender.batch is not batch:
+            return
+        self._h = None
+        try:
+            self._lender.revoke()
+        except BufferError:
+            pass
+        finally:
+            self._h = h
 
     def park(self) -> None:
         """Gives the read end of a named stream back to its name, where the next Reader finds it,

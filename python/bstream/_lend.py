@@ -21,10 +21,14 @@ import os
 import warnings
 import weakref
 from pickle import PickleBuffer
+from struct import Struct
 from sys import getrefcount
 from typing import Any, Callable, Optional
 
 _SPOTS_MAX = 4096  # spots remembered; beyond that they are made anew
+_BATCHES_MAX = 256  # likewise
+
+pairs_of = Struct("QQ").iter_unpack  # of struct iovec: address and size
 
 
 class Hold:
@@ -66,10 +70,52 @@ class Spot:
         self.idle = getrefcount(self.base)  # while nothing is lent
 
 
-class Lender:
-    """Lends one piece of memory at a time."""
+class Span:
+    """The spot that spans all chunks of a stream that were lent in batches so far, and how to cut
+    them out of it. Batches of the same addresses and sizes come again and again."""
 
-    __slots__ = ("_hold", "_readonly", "spots", "spot", "view", "__weakref__")
+    __slots__ = ("spot", "start", "end", "last", "cuts")
+
+    def __init__(self, spot: Spot, start: int, end: int) -> None:
+        self.spot = spot
+        self.start, self.end = start, end
+        self.last = start  # where the last chunk ends
+        self.cuts: dict[bytes, list[slice]] = {}
+
+    def slices(self, pairs: bytes) -> Optional[list[slice]]:
+        """None: they are not all in it."""
+        start, slices = self.start, []
+        for address, size in pairs_of(pairs):
+            if address < start or address + size > self.end:
+                return None
+            self.last = max(self.last, address + size)
+            slices.append(slice(address - start, address - start + size))
+        if len(self.cuts) >= _BATCHES_MAX:
+            self.cuts.clear()
+        self.cuts[pairs] = slices
+        return slices
+
+
+class Batch:
+    """Several chunks that are lent together, and how far the loop through them has come."""
+
+    __slots__ = ("views", "left")
+
+    def __init__(self, views: list[memoryview]) -> None:
+        self.views = views
+        self.left: Any = iter(views)
+
+    def given(self) -> int:
+        """How many the loop was given; it is done with all of them but the last."""
+        return len(self.views) - int(self.left.__length_hint__())
+
+
+class Lender:
+    """Lends one piece of memory at a time, or those of a batch."""
+
+    __slots__ = (
+        "_hold", "_readonly", "spots", "spot", "view", "batch", "_span", "pay", "__weakref__"
+    )  # fmt: skip
 
     def __init__(self, hold: Hold, readonly: bool) -> None:
         self._hold: Optional[Hold] = hold
@@ -77,6 +123,9 @@ class Lender:
         self.spots: dict[int, Spot] = {}
         self.spot: Optional[Spot] = None  # where it was lent from, until nobody has it
         self.view: Optional[memoryview] = None  # what is lent now
+        self.batch: Optional[Batch] = None  # or what is lent now in its place, from _span
+        self._span: Optional[Span] = None
+        self.pay: Callable[[int], object] = int  # gives that many chunks of a batch back
         _lenders.add(self)
 
     def lend(self, address: int, size: int) -> memoryview:
@@ -97,8 +146,49 @@ class Lender:
         spot = self.spots[address] = Spot(self._hold, address, size, self._readonly)
         return spot
 
+    def lend_batch(self, pairs: bytes) -> Batch:
+        """Those at the pairs of address and size, as struct iovec has them."""
+        span = self._span
+        slices = span and (span.cuts.get(pairs) or span.slices(pairs))
+        if not slices:
+            span = self._span = self._span_wider(pairs)
+            slices = span.slices(pairs)
+        assert span is not None and slices
+        loan = memoryview(span.spot.buffer)
+        self.batch = batch = Batch(list(map(loan.__getitem__, slices)))
+        self.spot = span.spot
+        return batch
+
+    def _span_wider(self, pairs: bytes) -> Span:
+        """Twice as long as it was at least, so that it is seldom; nobody touches what is beyond."""
+        assert self._hold is not None
+        old = self._span
+        start = min(address for address, _ in pairs_of(pairs))
+        end = max(address + size for address, size in pairs_of(pairs))
+        if old is not None:
+            start = min(start, old.start)
+            end = max(end, old.end, start + 2 * (old.end - old.start))
+        return Span(Spot(self._hold, start, end - start, self._readonly), start, end)
+
+    def end_batch(self, done: int) -> None:
+        """Nobody has memory of the batch after this, and the first `done` chunks are the writers'; or
+        BufferError, and it is as it was."""
+        batch, spot = self.batch, self.spot
+        assert batch is not None and spot is not None
+        for view in batch.views:
+            view.release()
+        if getrefcount(spot.base) != spot.idle:
+            raise self.in_use()
+        self.batch = self.spot = None
+        batch.views.clear()  # a loop that is still in it goes on to the next
+        if done:
+            self.pay(done)
+
     def revoke(self) -> None:
-        """Nobody has the memory after this, or BufferError."""
+        """Nobody has the memory after this, or BufferError. What a loop is done with goes back."""
+        if self.batch is not None:
+            self.end_batch(max(self.batch.given() - 1, 0))
+            return
         view, spot = self.view, self.spot
         if view is not None:
             view.release()  # BufferError, if an array or the like was made of it
@@ -116,15 +206,17 @@ class Lender:
         """The end is over. What is still lent keeps the Hold, and so the memory, by itself."""
         self._hold = None
         self.spots.clear()
-        self.spot = self.view = None
+        self.spot = self.view = self.batch = self._span = None
 
     def after_fork(self) -> None:
         """The mapping is not there in this child. What cannot be revoked reads zeros."""
         try:
             self.revoke()
         except BufferError:
-            spot = self.spot
-            if spot is not None:
+            span, spot = self._span, self.spot
+            if span is not None and span.spot is spot:
+                _fill(span.start, span.last - span.start)
+            elif spot is not None:
                 array: Any = spot.base.obj
                 _fill(ctypes.addressof(array), spot.size)
 

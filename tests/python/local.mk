@@ -4,6 +4,7 @@
 python_tests = \
 	tests/python/speed.py \
 	tests/python/test_aio.py \
+	tests/python/test_batches.py \
 	tests/python/test_doc.py \
 	tests/python/test_ends.py \
 	tests/python/test_library.py \

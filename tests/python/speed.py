@@ -7,6 +7,7 @@ nothing else to do and there are many chunks: speed.py 4096 300000 7.
 
 import os
 import statistics
+import struct
 import sys
 import time
 
@@ -14,12 +15,18 @@ import guard
 from guard import bstream
 
 DEFAULTS = ["4096", "20000", "3"]
+AT_ONCE = 8  # half of the default capacity: both sides work
 SIZE, COUNT, ROUNDS = map(int, sys.argv[1:] + DEFAULTS[len(sys.argv) - 1 :])
 
 
+CPUS = sorted(os.sched_getaffinity(0))  # before anybody is pinned: a child begins where its parent is
+
+
 def pin(cpu):
-    cpus = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cpus[cpu % len(cpus)]})
+    os.sched_setaffinity(0, {CPUS[cpu % len(CPUS)]})
+
+
+put_number = struct.Struct("<Q").pack_into
 
 
 class Round:
@@ -49,9 +56,19 @@ class Round:
         with bstream.Writer(self.name) as writer:
             for number in range(COUNT):
                 chunk = chunks[number & 255]
-                chunk[:8] = number.to_bytes(8, "little")
+                put_number(chunk, 0, number)
                 writer.reserve(SIZE)[:] = chunk
                 writer.commit()
+        return self.rate(self.case.said(reader))
+
+    def split_to_c(self):
+        reader = self.c(1, "read", "name:" + self.name)
+        data = bytearray().join(guard.chunk(number, SIZE) for number in range(256))
+        with bstream.Writer(self.name) as writer:
+            for first in range(0, COUNT, 256):
+                for number in range(first, min(first + 256, COUNT)):
+                    put_number(data, (number & 255) * SIZE, number)
+                writer.write_split(memoryview(data)[: (COUNT - first) * SIZE], SIZE)
         return self.rate(self.case.said(reader))
 
     def write_to_c(self):
@@ -66,6 +83,10 @@ class Round:
         self.c(0, "write", "name:" + self.name, COUNT, SIZE)
         return self._timed(lambda reader: reader.views())
 
+    def c_to_python_at_once(self):
+        self.c(0, "write", "name:" + self.name, COUNT, SIZE)
+        return self._timed(lambda reader: reader.views(at_once=AT_ONCE))
+
     def c_to_read(self):
         self.c(0, "write", "name:" + self.name, COUNT, SIZE)
         return self._timed(iter)
@@ -78,7 +99,7 @@ class Round:
                 if not number:
                     start = time.monotonic_ns()
                 like = expected[number & 255]
-                like[:8] = number.to_bytes(8, "little")
+                put_number(like, 0, number)
                 assert like == chunk
                 number += 1
             ns = time.monotonic_ns() - start
@@ -88,8 +109,10 @@ class Round:
 WAYS = [
     ("C to C", Round.c_to_c, None),
     ("Python to C, reserve and commit", Round.python_to_c, 0),
+    ("Python to C, write_split of 256", Round.split_to_c, 0),
     ("Python to C, write", Round.write_to_c, 0),
     ("C to Python, views", Round.c_to_python, 1),
+    (f"C to Python, views(at_once={AT_ONCE})", Round.c_to_python_at_once, 1),
     ("C to Python, read", Round.c_to_read, 1),
 ]
 

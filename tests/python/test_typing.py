@@ -18,6 +18,9 @@ reveal_type(r.peek())
 reveal_type(w.reserve(3))
 for chunk in r:
     reveal_type(chunk)
+for view in r.views(at_once=3):
+    reveal_type(view)
+reveal_type(w.write_split(bytearray(), 3))
 with bstream.Writer("x") as opened:
     reveal_type(opened)
 reveal_type(bstream.stat("x").keep)
@@ -31,6 +34,8 @@ REVEALED = [
     "Union[builtins.memoryview, None]",
     "builtins.memoryview",
     "builtins.bytes",
+    "builtins.memoryview",
+    "builtins.int",
     "bstream._ends.Writer",
     "Union[builtins.str, None]",
 ]
