@@ -149,6 +149,43 @@ START_TEST(an_empty_message_is_taken_and_what_is_behind_it_arrives)
 }
 END_TEST
 
+/* What may come before an end, of somebody who does not know how to send one, or knows it too well. */
+static const struct {
+	const char *bytes;
+	size_t len, n_fds;
+	int flags;
+} rogues[] = {
+	{ "r", 1, 0, 0 },  { "rrrrrrrr", 8, 0, 0 }, { "r", 1, 1, 0 },
+	{ "rr", 2, 1, 0 }, { "r", 1, 3, 0 },	    { "w", 1, 1, 0 },
+	{ "", 0, 1, 0 },   { "", 0, 0, 0 },	    { "r", 1, 0, MSG_OOB },
+};
+enum { N_ROGUES = sizeof(rogues) / sizeof(rogues[0]) };
+
+/* A message like that is refused and gone, byte by byte where there are no messages; what is behind it
+ * arrives whole. */
+START_TEST(what_is_no_end_takes_none_along)
+{
+	int fds[] = { 0, 1, 2 }, n_before, n_refused = 0, rc;
+
+	setup(types[_i / N_ROGUES]);
+	n_before = guard_n_fds();
+	const size_t i = (size_t)_i % N_ROGUES;
+	if (rogues[i].flags == 0)
+		raw_send(s[0], rogues[i].bytes, rogues[i].len, fds, rogues[i].n_fds);
+	else /* where that is not known it is refused here */
+		send(s[0], rogues[i].bytes, rogues[i].len, rogues[i].flags);
+	GIVES(bstream_reader_send(s[0], r), 0);
+	while ((rc = bstream_reader_recv(s[1], &r)) == -EPROTO)
+		n_refused++;
+	GIVES(rc, 0);
+	MUST(n_refused <= 8);
+	GIVES(guard_n_fds(), n_before);
+	SAY(w, "whole");
+	HEAR(r, "whole");
+	teardown();
+}
+END_TEST
+
 /* A TCP connection with data that nobody takes, which lingers for longer than a test may last. */
 static int lingerer_new(int listener, int *otherp)
 {
@@ -464,6 +501,7 @@ int main(void)
 		ONCE(a_reserved_writer_is_not_sent),
 		ONCE(what_is_no_end_of_that_kind_is_refused),
 		N_WAYS(an_empty_message_is_taken_and_what_is_behind_it_arrives, 2),
+		N_WAYS(what_is_no_end_takes_none_along, 3 * N_ROGUES),
 		ONCE(a_socket_that_lingers_holds_up_nobody),
 		ONCE(without_a_free_descriptor_the_message_stays),
 		N_WAYS(with_only_the_standard_descriptors_free_the_message_stays, 3),
