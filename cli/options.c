@@ -20,7 +20,7 @@
 struct options_walk {
 	const struct option_row *rows[MAX_ROWS];
 	struct option longs[MAX_ROWS + 1];
-	char letters[2 * MAX_ROWS + 3];
+	char letters[3 * MAX_ROWS + 3];
 	int n_rows, n_longs;
 };
 
@@ -44,8 +44,8 @@ static void walk_add(struct options_walk *walk, const struct option_row *row)
 						 FIRST_VALUE + walk->n_rows };
 		if (row->letter)
 			walk->letters[at++] = row->letter;
-		if (row->letter && has_arg == required_argument)
-			walk->letters[at++] = ':';
+		for (int i = no_argument; row->letter && i < has_arg; i++)
+			walk->letters[at++] = ':'; /* one: required, two: optional */
 		walk->rows[walk->n_rows++] = row;
 	}
 	walk->letters[at] = '\0';
@@ -125,6 +125,19 @@ static void option_refuse(const char *verb, const struct options_walk *walk, int
 			  "no such option (see bstreamctl%s --help)", verb);
 }
 
+/*
+ * A letter whose argument may be missing has one behind "=" ("-p=json"); what else stands behind it is letters
+ * ("-pv"), which go back to be looked at next.
+ */
+static const char *letter_argument(char **argv)
+{
+	if (!optarg || *optarg == '=')
+		return optarg ? optarg + 1 : NULL;
+	*--optarg = '-';
+	argv[--optind] = optarg;
+	return NULL;
+}
+
 int options_parse(const char *verb, const struct option_row *first, const struct option_row *second,
 		  int argc, char **argv, bool in_order)
 {
@@ -140,6 +153,7 @@ int options_parse(const char *verb, const struct option_row *first, const struct
 	opterr = 0;
 	while ((result = getopt_long(argc, argv, walk.letters, walk.longs, NULL)) != -1) {
 		const struct option_row *row;
+		const char *arg;
 		char text[128], spelled[40];
 
 		if (result == '?' || result == ':') {
@@ -147,10 +161,11 @@ int options_parse(const char *verb, const struct option_row *first, const struct
 			return -1;
 		}
 		row = walk_find(&walk, result);
-		if (option_take(row, optarg))
+		arg = row->optional && result < FIRST_VALUE ? letter_argument(argv) : optarg;
+		if (option_take(row, arg))
 			continue;
 		say_usage(option_spelled(row, spelled), "cannot be '%s' (it wants %s)",
-			  say_safely(text, sizeof(text), optarg ? optarg : ""), row->arg);
+			  say_safely(text, sizeof(text), arg ? arg : ""), row->arg);
 		return -1;
 	}
 	return optind;

@@ -26,7 +26,7 @@ struct option_row {
 	const char *name; /* long, or NULL */
 	char letter; /* short, or 0 */
 	enum option_kind kind;
-	bool optional; /* its argument may be missing; the letter then never takes one */
+	bool optional; /* its argument may be missing, and stands behind "=", also with the letter */
 	const char *arg; /* its argument, as help shows it */
 	void *to;
 	const char *help; /* one or more lines, split by \n */

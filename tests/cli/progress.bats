@@ -121,10 +121,24 @@ line='[0-9.]+ ([KMG]i)?B  (0|[0-9.]+ ([KMG]i)?B/s)  fill [0-9]+/[0-9]+'
 	[ "$(ctl read logs)" = hello ]
 }
 
+@test "letters behind -p are letters, what stands behind = is not" {
+	run -0 --separate-stderr ctl write logs -pv <<<hello
+	[[ $stderr == *"logs: created"*"fill 1/16"* ]]
+	run -0 --separate-stderr ctl read -vp logs
+	[[ $stderr == *"logs  6 B"* ]]
+	run -2 ctl write logs -px
+	[[ $output == *"-x: no such option"* ]]
+	run -2 ctl write logs -p=x
+	[[ $output == *"--progress: cannot be 'x' (it wants json)"* ]]
+}
+
 @test "-p=json prints objects" {
 	need_json
 	run -0 --separate-stderr eval 'ctl write logs --progress=json <<<hello'
 	[[ ${stderr_lines[-1]} == '{"v":1,"name":"logs","chunks":1,"bytes":6,'* ]]
+	run -0 --separate-stderr ctl read logs -p=json
+	[[ ${stderr_lines[-1]} == '{"v":1,"name":"logs","chunks":1,"bytes":6,'* ]]
+	run -0 --separate-stderr ctl write logs -p=json <<<hello
 	for key in bytes_per_s elapsed_ns in_flight capacity; do
 		json $key <<<"${stderr_lines[-1]}" >/dev/null
 	done

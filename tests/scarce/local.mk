@@ -9,9 +9,12 @@ scarce_calls = accept4 aligned_alloc bind calloc connect epoll_create1 epoll_ctl
 scarce_wrap = $(addprefix -Wl$(comma)--wrap=,$(scarce_calls))
 comma = ,
 scarce_tests = tests/scarce/check_storm
-# ThreadSanitizer is linked statically: its own start would go through the wrapped calls, too early.
+# ThreadSanitizer is linked statically: its own start would go through the wrapped calls, too early. And
+# the calls of a shared library are not wrapped.
+if ENABLE_STATIC
 if !SANITIZE_THREAD
 scarce_tests += tests/scarce/check_faults
+endif
 endif
 if HAVE_CHECK
 check_PROGRAMS += $(scarce_tests)
@@ -26,9 +29,11 @@ dist_check_SCRIPTS += tests/scarce/places.sh tests/scarce/programs.sh
 TESTS += tests/scarce/places.sh
 
 # The broker and the tool, for programs.sh.
+if ENABLE_STATIC
 if !SANITIZE_THREAD
 check_PROGRAMS += tests/scarce/bstreamctl tests/scarce/bstreamd
 TESTS += tests/scarce/programs.sh
+endif
 endif
 EXTRA_DIST += tests/scarce/faults.h
 tests_scarce_bstreamd_SOURCES = tests/scarce/faults.c $(daemon_bstreamd_SOURCES)
