@@ -45,7 +45,7 @@ void client_drop(struct broker *b, struct client *c)
 	post_forget(b, c);
 	client_unpark(b, c);
 	loop_drop(b, &c->source);
-	closer_take_connection(c->source.fd);
+	closer_take_connection(c->source.fd, c->uid);
 	c->source.fd = -1;
 	if (c->opened)
 		client_stir_opened(b, c);
@@ -116,6 +116,14 @@ static bool client_is_surplus(struct broker *b, struct client *c)
 	return c->surplus;
 }
 
+/* Is so much of what he, or all have sent still to be closed that no more is read of him? */
+static bool client_is_heard_no_more(const struct broker *b, const struct client *c)
+{
+	return closer_pending() >= b->limits.max_clients ||
+	       (c->uid != 0 &&
+		closer_pending_of(c->uid) >= b->accounts.limits[QUOTA_CONNECTIONS] / 4 + 1);
+}
+
 static int client_on_event(struct broker *b, struct source *source, uint32_t events)
 {
 	struct client *c = (struct client *)source; /* its first member */
@@ -127,7 +135,7 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 	(void)events;
 	if (source->fd < 0)
 		return 0; /* dropped in this very round */
-	if (!post_may_speak(c) && (c->parked || closer_pending() >= b->limits.max_clients)) {
+	if (!post_may_speak(c) && (c->parked || client_is_heard_no_more(b, c))) {
 		client_drop(b, c); /* it has nothing to say but that it is gone */
 		return 0;
 	}
@@ -139,7 +147,7 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 	else if (n != -EAGAIN)
 		client_drop(b, c);
 	for (size_t i = 0; i < got.n; i++)
-		closer_take_file(got.fds[i]);
+		closer_take_file(got.fds[i], c->uid);
 	return r;
 }
 
@@ -177,8 +185,8 @@ static void client_make_way(struct broker *b, struct client *new)
 {
 	struct client *next = b->clients;
 
-	while (!new->surplus &&
-	       account_check(&b->accounts, new->uid, QUOTA_CONNECTIONS, 1, &b->refusal) != 0) {
+	while (!new->surplus && account_check(&b->accounts, new->uid, QUOTA_CONNECTIONS,
+					      1 + closer_pending_of(new->uid), &b->refusal) != 0) {
 		struct client *c = next;
 
 		while (c && (c->uid != new->uid || c->parked || c->mailbox))
@@ -201,14 +209,14 @@ static int client_new(struct broker *b, int fd)
 		c->source = (struct source){ .on_event = client_on_event, .fd = fd };
 	if (!c || !rights_learn(c)) {
 		free(c);
-		closer_take_connection(fd);
+		closer_take_connection(fd, b->uid);
 		return 0;
 	}
 	client_make_way(b, c);
 	c->opened_watch = -1;
 	if (loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) < 0) {
+		closer_take_connection(fd, c->uid);
 		free(c);
-		closer_take_connection(fd);
 		return 0;
 	}
 	c->prev = b->last_client;

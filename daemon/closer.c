@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * closer.c - owns the descriptors given to it, until they are closed, and up to CLOSERS threads. Each
- * descriptor counts against the broker's limits until then (client.c), so that their number is
- * bounded. The queue's lock is held for a few instructions, never over a close.
+ * closer.c - owns the descriptors given to it, until they are closed, and up to CLOSERS threads. Each user
+ * has a queue and a thread of his own, so that nobody waits for what another's descriptors take; only
+ * from as many users on as there may be threads does one wait for a thread. Each descriptor counts
+ * against the broker's limits and its user's until it is closed (client.c), so that their number is
+ * bounded. The lock is held for a few instructions, never over a close.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +20,23 @@
 
 #include "daemon/closer.h"
 
-#define CLOSERS	   4
+#define CLOSERS	   64
 #define STACK_SIZE 65536
 #define LARGE	   (64 << 20) /* bytes that take the kernel some 10 ms to give back */
 
+/* What somebody's descriptors are that are still to be closed: there is one while there are any. */
+struct closing {
+	struct closing *next;
+	uid_t uid;
+	int *queue;
+	size_t n_queued, cap;
+	size_t n_left; /* of them, and of those taken from the queue, not closed yet */
+	bool served; /* by a thread */
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int *queue;
-static size_t n_queued, queue_cap;
-static size_t n_closing; /* taken from the queue and not closed yet */
+static struct closing *users;
+static size_t n_left; /* of all */
 static unsigned n_threads;
 static int kick_fd = -1;
 static dev_t quick_devs[2];
@@ -37,43 +48,65 @@ void closer_init(int kick, dev_t shm_dev, dev_t memfd_dev)
 	quick_devs[1] = memfd_dev;
 }
 
-/* Have one more closed, or end the thread. */
-static int closer_next(void)
+/* With the lock held, as all that looks at users. NULL: he has nothing to be closed. */
+static struct closing *closing_find(uid_t uid)
 {
-	int fd = -1;
+	struct closing *u = users;
 
-	pthread_mutex_lock(&lock);
-	if (n_queued > 0) {
-		fd = queue[--n_queued];
-		n_closing++;
-	} else {
-		n_threads--;
-	}
-	pthread_mutex_unlock(&lock);
-	return fd;
+	while (u && u->uid != uid)
+		u = u->next;
+	return u;
 }
 
-static void closer_done(void)
+/* One whom no thread serves yet, or NULL. He is the caller's to serve. */
+static struct closing *closing_claim(void)
 {
-	size_t left;
+	struct closing *u = users;
 
-	pthread_mutex_lock(&lock);
-	n_closing--;
-	left = n_closing + n_queued;
-	pthread_mutex_unlock(&lock);
-	if (left == 0)
-		eventfd_write(kick_fd, 1);
+	while (u && u->served)
+		u = u->next;
+	if (u)
+		u->served = true;
+	return u;
+}
+
+static void closing_free(struct closing *gone)
+{
+	struct closing **at = &users;
+
+	while (*at != gone)
+		at = &(*at)->next;
+	*at = gone->next;
+	free(gone->queue);
+	free(gone);
+}
+
+/* Close all that he has, until there is no more. */
+static void closing_serve(struct closing *u)
+{
+	while (u->n_queued > 0) {
+		int fd = u->queue[--u->n_queued];
+
+		pthread_mutex_unlock(&lock);
+		close(fd);
+		pthread_mutex_lock(&lock);
+		u->n_left--;
+		if (--n_left == 0)
+			eventfd_write(kick_fd, 1);
+	}
+	closing_free(u);
 }
 
 static void *closer_run(void *arg)
 {
-	int fd;
+	struct closing *u;
 
 	(void)arg;
-	while ((fd = closer_next()) >= 0) {
-		close(fd);
-		closer_done();
-	}
+	pthread_mutex_lock(&lock);
+	while ((u = closing_claim()) != NULL)
+		closing_serve(u);
+	n_threads--;
+	pthread_mutex_unlock(&lock);
 	return NULL;
 }
 
@@ -92,30 +125,55 @@ static void closer_start(void)
 	pthread_attr_destroy(&attr);
 }
 
-static int closer_grow(void)
+/* Room for one more. False: no memory. */
+static bool closing_grow(struct closing *u)
 {
-	size_t cap = queue_cap ? 2 * queue_cap : 256;
-	int *bigger = reallocarray(queue, cap, sizeof(*bigger));
+	size_t cap = u->cap ? 2 * u->cap : 16;
+	int *bigger =
+		u->n_queued < u->cap ? u->queue : reallocarray(u->queue, cap, sizeof(*bigger));
 
 	if (!bigger)
-		return -ENOMEM;
-	queue = bigger;
-	queue_cap = cap;
-	return 0;
+		return false;
+	u->cap = u->n_queued < u->cap ? u->cap : cap;
+	u->queue = bigger;
+	return true;
 }
 
-void closer_take(int fd)
+static bool closing_add(uid_t uid, int fd)
 {
+	struct closing *u = closing_find(uid);
+
+	if (!u) {
+		u = calloc(1, sizeof(*u));
+		if (!u)
+			return false;
+		u->uid = uid;
+		u->next = users;
+		users = u;
+	}
+	if (!closing_grow(u)) {
+		if (u->n_left == 0)
+			closing_free(u);
+		return false;
+	}
+	u->queue[u->n_queued++] = fd;
+	u->n_left++;
+	n_left++;
+	if (!u->served)
+		closer_start();
+	return true;
+}
+
+void closer_take(int fd, uid_t uid)
+{
+	bool taken;
+
 	if (fd < 0)
 		return;
 	pthread_mutex_lock(&lock);
-	if (n_queued < queue_cap || closer_grow() == 0) {
-		queue[n_queued++] = fd;
-		closer_start();
-		fd = -1;
-	}
+	taken = closing_add(uid, fd);
 	pthread_mutex_unlock(&lock);
-	if (fd >= 0)
+	if (!taken)
 		close(fd); /* no memory: nothing better is left */
 }
 
@@ -139,7 +197,7 @@ bool closer_is_memory(int fd)
 	return closer_look(fd, &size);
 }
 
-void closer_take_file(int fd)
+void closer_take_file(int fd, uid_t uid)
 {
 	uint64_t size;
 
@@ -148,7 +206,7 @@ void closer_take_file(int fd)
 	if (closer_look(fd, &size) && size <= LARGE)
 		close(fd);
 	else
-		closer_take(fd);
+		closer_take(fd, uid);
 }
 
 size_t closer_pending(void)
@@ -156,7 +214,19 @@ size_t closer_pending(void)
 	size_t n;
 
 	pthread_mutex_lock(&lock);
-	n = n_queued + n_closing;
+	n = n_left;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+size_t closer_pending_of(uid_t uid)
+{
+	const struct closing *u;
+	size_t n;
+
+	pthread_mutex_lock(&lock);
+	u = closing_find(uid);
+	n = u ? u->n_left : 0;
 	pthread_mutex_unlock(&lock);
 	return n;
 }
@@ -173,10 +243,10 @@ static bool queue_is_empty(int fd)
 	       recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) == 0 && !(m.msg_flags & MSG_CTRUNC);
 }
 
-void closer_take_connection(int fd)
+void closer_take_connection(int fd, uid_t uid)
 {
 	if (queue_is_empty(fd))
 		close(fd);
 	else
-		closer_take(fd);
+		closer_take(fd, uid);
 }

@@ -81,7 +81,7 @@ struct letter *letter_new(int fd, const char *note, uint32_t note_len)
 
 void letter_free(struct letter *l)
 {
-	closer_take_file(l->fd);
+	closer_take_file(l->fd, l->uid);
 	free(l);
 }
 

@@ -41,7 +41,7 @@ static void scrape_drop(struct broker *b, struct scrape *s)
 	if (s->state == SCRAPE_FREE)
 		return;
 	loop_drop(b, &s->source);
-	closer_take_connection(s->source.fd);
+	closer_take_connection(s->source.fd, s->uid);
 	metrics_page_drop(s->page);
 	s->page = NULL;
 	s->state = SCRAPE_FREE;
@@ -89,7 +89,7 @@ static bool scrape_new(struct broker *b, int fd, uid_t uid, bool bare)
 	struct scrape *s = scrape_place(b, uid);
 
 	if (!s) {
-		closer_take_connection(fd);
+		closer_take_connection(fd, uid);
 		return false;
 	}
 	*s = (struct scrape){
@@ -103,7 +103,7 @@ static bool scrape_new(struct broker *b, int fd, uid_t uid, bool bare)
 	if (loop_add(b, &s->source, bare ? 0 : EPOLLIN) == 0)
 		return true;
 	s->state = SCRAPE_FREE;
-	closer_take_connection(fd);
+	closer_take_connection(fd, uid);
 	return false;
 }
 
@@ -117,7 +117,7 @@ static int scrape_on_connect(struct broker *b, struct source *source, uint32_t e
 	if (fd < 0)
 		return 0;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		closer_take_connection(fd);
+		closer_take_connection(fd, b->uid);
 	else
 		scrape_new(b, fd, cred.uid, false);
 	return 0;

@@ -48,7 +48,7 @@ void stream_free(struct stream *s)
 		return;
 	bus_guard(NULL);
 	bs_segment_unmap(s->sight.g, s->sight.geo.slots_at);
-	closer_take_file(s->sight.fd);
+	closer_take_file(s->sight.fd, s->header.uid);
 	free(s->grants);
 	free(s);
 }

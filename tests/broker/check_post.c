@@ -4,7 +4,6 @@
  * serving the others: each test ends with the guard stopping the same broker that it started with.
  */
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -492,29 +491,6 @@ START_TEST(an_end_that_was_taken_back_outlives_the_mailbox)
 }
 END_TEST
 
-/* A socket whose last close() takes an hour: the other side reads nothing. */
-static int lingering(int *other_side)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = 3600 };
-	struct sockaddr_in addr = { .sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(addr);
-	int fd, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	static char bytes[65536];
-
-	MUST(bind(listener, (struct sockaddr *)&addr, len) == 0 && listen(listener, 1) == 0);
-	MUST(getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	MUST(connect(fd, (struct sockaddr *)&addr, len) == 0);
-	*other_side = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	MUST(*other_side >= 0);
-	close(listener);
-	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-	MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
-	return fd;
-}
-
 START_TEST(a_socket_that_lingers_does_not_keep_the_broker_waiting)
 {
 	int box, conn, fd, other;
@@ -523,7 +499,7 @@ START_TEST(a_socket_that_lingers_does_not_keep_the_broker_waiting)
 	box = box_open();
 	raw_broker_stop(broker_pid);
 	conn = raw_connect();
-	fd = lingering(&other);
+	fd = raw_lingering(&other);
 	post(conn, 0, 0, &fd, 1);
 	close(fd); /* the broker's copy is the last */
 	MUST(kill(broker_pid, SIGCONT) == 0);

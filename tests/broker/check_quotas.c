@@ -4,6 +4,8 @@
  * other from being served. Played by root as two users.
  */
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,6 +249,74 @@ START_TEST(who_floods_the_broker_keeps_no_other_from_it)
 }
 END_TEST
 
+/* ---- descriptors that take long to be closed ---------------------------------------------------- */
+
+/* A question with a descriptor that it should not have: the broker is to close it. The connection. */
+static int send_along(int fd)
+{
+	struct bs_req_name q = raw_question(BS_REQ_STAT, "nobody", 0);
+	int conn = raw_connect();
+
+	MUST(raw_send(conn, &q, sizeof(q), &fd, 1));
+	close(fd);
+	return conn;
+}
+
+#define N_LINGERING 6
+
+/* While the broker sleeps, so that its copies are the last. */
+static void send_what_lingers(void *arg)
+{
+	int others[N_LINGERING], conns[N_LINGERING];
+
+	(void)arg;
+	for (int i = 0; i < N_LINGERING; i++)
+		conns[i] = send_along(raw_lingering(&others[i]));
+	guard_gate_open(&flooded);
+	guard_gate_pass(&served);
+	for (int i = 0; i < N_LINGERING; i++) {
+		close(conns[i]);
+		close(others[i]);
+	}
+}
+
+static void send_a_pipe(void *arg)
+{
+	struct pollfd p = { .events = POLLIN };
+	int fds[2], conn;
+
+	(void)arg;
+	MUST(pipe2(fds, O_CLOEXEC) == 0);
+	conn = send_along(fds[1]);
+	p.fd = fds[0];
+	MUST(poll(&p, 1, 10000 * (int)guard_slowness()) == 1); /* closed there, too */
+	close(fds[0]);
+	close(conn);
+}
+
+START_TEST(what_takes_one_user_long_to_be_closed_keeps_no_other_waiting)
+{
+	users_broker_start(small);
+	guard_gate_init(&flooded);
+	guard_gate_init(&served);
+	pid_t broker = raw_broker_pid();
+	raw_broker_stop(broker);
+	pid_t anna = as_user_meanwhile(ANNA, 0, send_what_lingers, NULL);
+	guard_gate_pass(&flooded);
+	MUST(kill(broker, SIGCONT) == 0);
+	/* Threads that both might share would each be stuck after closing one of these at the latest. */
+	for (int i = 0; i < 2 * N_LINGERING; i++)
+		as_user(BERT, 0, send_a_pipe, NULL);
+	as_user(BERT, 0, make_one, "b");
+	GIVES(bstream_remove("b"), 0);
+	guard_gate_open(&served);
+	guard_reap(anna);
+	guard_gate_fini(&flooded);
+	guard_gate_fini(&served);
+	users_broker_end();
+}
+END_TEST
+
 /* ---- a connection that is one too many ----------------------------------------------------------- */
 
 /* All connections that one may have, each a mailbox; then another, which speaks wire @version. */
@@ -330,6 +400,7 @@ int main(void)
 		ONCE(ends_are_counted_by_who_was_given_them),
 		ONCE(mailboxes_and_messages_are_counted),
 		N_WAYS(who_floods_the_broker_keeps_no_other_from_it, 2),
+		ONCE(what_takes_one_user_long_to_be_closed_keeps_no_other_waiting),
 		N_WAYS(who_has_too_many_connections_is_told_in_his_own_version, BS_WIRE_VERSION),
 		ONCE(limits_are_shown_and_root_has_none),
 	};

@@ -4,7 +4,6 @@
  * test ends with the guard stopping the same broker that it started with, in good order.
  */
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -355,41 +354,12 @@ START_TEST(a_lease_does_not_keep_the_broker_waiting)
 }
 END_TEST
 
-static void linger_for_ever(int fd)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = 3600 };
-
-	MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
-}
-
-/* A socket whose last close() takes an hour: the other side reads nothing. */
-static int lingering(int *other_side)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(addr);
-	int fd, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	static char bytes[65536];
-
-	MUST(bind(listener, (struct sockaddr *)&addr, len) == 0 && listen(listener, 1) == 0);
-	MUST(getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	MUST(connect(fd, (struct sockaddr *)&addr, len) == 0);
-	*other_side = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	MUST(*other_side >= 0);
-	close(listener);
-	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-	linger_for_ever(fd);
-	return fd;
-}
-
 /* Send it with a socket that lingers, @first being sent before it. The broker sleeps meanwhile, so
  * that ours is gone before it looks: its copy is the last. */
 static int leave_behind(const void *first, size_t first_len, const void *bytes, size_t len,
 			int *other)
 {
-	int conn, fd = lingering(other);
+	int conn, fd = raw_lingering(other);
 
 	raw_broker_stop(broker_pid);
 	conn = raw_connect();

@@ -3,6 +3,7 @@
  * raw.c - owns nothing but what it returns.
  */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -218,6 +219,28 @@ void raw_broker_stop(pid_t pid)
 {
 	MUST(kill(pid, SIGSTOP) == 0);
 	UNTIL(process_state(pid) == 'T');
+}
+
+int raw_lingering(int *other_side)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 3600 };
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+	int fd, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static char bytes[65536];
+
+	MUST(bind(listener, (struct sockaddr *)&addr, len) == 0 && listen(listener, 1) == 0);
+	MUST(getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	MUST(connect(fd, (struct sockaddr *)&addr, len) == 0);
+	*other_side = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	MUST(*other_side >= 0);
+	close(listener);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
+	return fd;
 }
 
 static void raw_limit(rlim_t n)

@@ -38,6 +38,9 @@ int raw_restore(const char *name, int fd);
 int raw_segment(const char *name);
 int raw_sealed_segment(const char *name);
 
+/* A socket whose last close() takes an hour: the other side reads nothing. */
+int raw_lingering(int *other_side);
+
 /* The running broker's pid; it must be there. */
 pid_t raw_broker_pid(void);
 
