@@ -185,6 +185,13 @@ static void use_writer(struct scene *s, struct input *in)
 		bstream_cancel(w);
 }
 
+/* The bounds are those in the header when this reader was attached: not what they were at first. */
+static void chunk_look(struct scene *s, const void *chunk, size_t len)
+{
+	HOLDS(len <= s->reader->hold.sight.geo.chunk_max);
+	memcpy(scratch, chunk, len < ROOM ? len : ROOM);
+}
+
 /* Several in place, the peer at work between the calls. */
 static void use_reader_much(struct scene *s, struct input *in)
 {
@@ -196,11 +203,9 @@ static void use_reader_much(struct scene *s, struct input *in)
 		ONE_OF(rc, 0, -ECONNRESET, -EAGAIN, -ETIMEDOUT, -EPROTO);
 		return;
 	}
-	HOLDS(rc <= most && (uint32_t)rc <= s->geo.capacity);
-	for (int i = 0; i < rc; i++) {
-		HOLDS(chunks[i].iov_len <= s->geo.chunk_max);
-		memcpy(scratch, chunks[i].iov_base, chunks[i].iov_len);
-	}
+	HOLDS(rc <= most && (uint32_t)rc <= s->reader->capacity);
+	for (int i = 0; i < rc; i++)
+		chunk_look(s, chunks[i].iov_base, chunks[i].iov_len);
 	poke_slot(s, in);
 	int n = input_u8(in) % (rc + 2);
 	ONE_OF(bstream_release_many(s->reader, n), n >= 1 && n <= rc ? 0 : -EINVAL);
@@ -228,8 +233,7 @@ static void use_reader(struct scene *s, struct input *in)
 	ONE_OF(rc, 1, 0, -ECONNRESET, -EAGAIN, -ETIMEDOUT, -EPROTO);
 	if (rc != 1)
 		return;
-	HOLDS(len <= s->geo.chunk_max);
-	memcpy(scratch, chunk, len);
+	chunk_look(s, chunk, len);
 	if (how & 2)
 		poke_slot(s, in);
 	ONE_OF(bstream_release(s->reader), 0);
