@@ -16,6 +16,8 @@
 struct account {
 	uid_t uid;
 	uint64_t used[QUOTA_COUNT];
+	uint64_t round; /* of the loop … */
+	unsigned turns; /* … in which he has been served so often */
 };
 
 /* The limits and their defaults: the one table. */
@@ -101,6 +103,18 @@ uint64_t account_used(const struct accounts *a, uid_t uid, enum quota q)
 	const struct account *account = sorted_find(&a->by_uid, &uid);
 
 	return account ? account->used[q] : 0;
+}
+
+bool account_take_turn(struct accounts *a, uid_t uid, uint64_t round, unsigned max)
+{
+	struct account *account = sorted_find(&a->by_uid, &uid);
+
+	if (!account)
+		return true;
+	if (account->round != round)
+		account->turns = 0;
+	account->round = round;
+	return account->turns < max && ++account->turns;
 }
 
 int account_check(const struct accounts *a, uid_t uid, enum quota q, uint64_t n,

@@ -45,6 +45,9 @@ uid_t accounts_uid(const struct accounts *a, size_t i);
 
 uint64_t account_used(const struct accounts *a, uid_t uid, enum quota q);
 
+/* May he be served once more in this round of the loop, as one who has been less than @max times? */
+bool account_take_turn(struct accounts *a, uid_t uid, uint64_t round, unsigned max);
+
 /* May he have @n more? Root may. 0, or EDQUOT and @refusal says why. */
 int account_check(const struct accounts *a, uid_t uid, enum quota q, uint64_t n,
 		  struct bs_refusal *refusal);

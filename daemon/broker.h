@@ -46,6 +46,7 @@ struct broker {
 	uint64_t started_ns, idle_ns, idle_since_ns;
 	uint64_t watchdog_ns,
 		watchdog_due_ns; /* how often to say that we live, and when next; 0: never */
+	uint64_t round; /* of the loop */
 	bool leaving;
 
 	/* where it meets its clients: socket.c */

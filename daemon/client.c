@@ -24,6 +24,7 @@
 #include "proto/packet.h"
 
 #define ADMIT_BATCH 64 /* connections taken in one round */
+#define TURNS	    4 /* packets of one user taken in one round, where there are many users */
 #define REQUEST_MAX (sizeof(struct bs_req_send) + BS_WIRE_NOTE)
 
 /* ---- leaving -------------------------------------------------------------------------------- */
@@ -135,6 +136,9 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 	(void)events;
 	if (source->fd < 0)
 		return 0; /* dropped in this very round */
+	/* However many connections ask for him: the others are next, and what waits is told again. */
+	if (b->system && !account_take_turn(&b->accounts, c->uid, b->round, TURNS))
+		return 0;
 	if (!post_may_speak(c) && (c->parked || client_is_heard_no_more(b, c))) {
 		client_drop(b, c); /* it has nothing to say but that it is gone */
 		return 0;

@@ -17,7 +17,8 @@
 #include "daemon/watch.h"
 #include "proto/hint.h"
 
-#define BATCH 64
+/* More than there are: what is left over would be users of whom the round has not heard. */
+#define BATCH 1100
 
 int loop_add(struct broker *b, struct source *source, uint32_t events)
 {
@@ -93,6 +94,7 @@ int loop_run(struct broker *b)
 
 		if (n < 0)
 			return n;
+		b->round++;
 		for (int i = 0; i < n && r == 0; i++) {
 			struct source *source = events[i].data.ptr;
 

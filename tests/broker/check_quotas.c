@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/layout.h"
 #include "tests/broker/raw.h"
 #include "tests/broker/users.h"
 
@@ -317,6 +318,62 @@ START_TEST(what_takes_one_user_long_to_be_closed_keeps_no_other_waiting)
 }
 END_TEST
 
+/* ---- requests of one who has many connections --------------------------------------------------- */
+
+#define N_ASKING 200
+
+/* All at once, while the broker sleeps. Before it comes to what another asks behind all of them, it has
+ * answered a few. */
+static void ask_all_at_once(void *arg)
+{
+	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "nobody", 0);
+	int conns[N_ASKING], n_answered = 0;
+
+	(void)arg;
+	for (int i = 0; i < N_ASKING; i++) {
+		conns[i] = raw_connect();
+		MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
+	}
+	guard_gate_open(&flooded);
+	guard_gate_pass(&served);
+	for (int i = 0; i < N_ASKING; i++) {
+		n_answered += raw_result(conns[i], NULL) == -ENOENT;
+		close(conns[i]);
+	}
+	MUST(n_answered < N_ASKING / 2);
+}
+
+START_TEST(who_asks_on_many_connections_takes_turns_with_one_who_has_one)
+{
+	struct bs_wire_head q = { .magic = BS_WIRE_MAGIC,
+				  .version = BS_WIRE_VERSION,
+				  .type = BS_REQ_STOP, /* after that no other is answered */
+				  .size = sizeof(q),
+				  .layout = BS_LAYOUT_VERSION };
+	int conn;
+
+	users_broker_start(NULL);
+	guard_gate_init(&flooded);
+	guard_gate_init(&served);
+	pid_t broker = raw_broker_pid();
+	raw_broker_stop(broker);
+	pid_t anna = as_user_meanwhile(ANNA, 0, ask_all_at_once, NULL);
+	guard_gate_pass(&flooded);
+	conn = raw_connect();
+	MUST(raw_send(conn, &q, sizeof(q), NULL, 0));
+	MUST(kill(broker, SIGCONT) == 0);
+	GIVES(raw_result(conn, NULL), 0);
+	close(conn);
+	guard_gate_open(&served);
+	guard_reap(anna);
+	guard_gate_fini(&flooded);
+	guard_gate_fini(&served);
+	guard_reap(broker);
+	users_broker_start(NULL); /* so that there is one to be ended, and nothing is left */
+	users_broker_end();
+}
+END_TEST
+
 /* ---- a connection that is one too many ----------------------------------------------------------- */
 
 /* All connections that one may have, each a mailbox; then another, which speaks wire @version. */
@@ -401,6 +458,7 @@ int main(void)
 		ONCE(mailboxes_and_messages_are_counted),
 		N_WAYS(who_floods_the_broker_keeps_no_other_from_it, 2),
 		ONCE(what_takes_one_user_long_to_be_closed_keeps_no_other_waiting),
+		ONCE(who_asks_on_many_connections_takes_turns_with_one_who_has_one),
 		N_WAYS(who_has_too_many_connections_is_told_in_his_own_version, BS_WIRE_VERSION),
 		ONCE(limits_are_shown_and_root_has_none),
 	};
