@@ -54,6 +54,7 @@ walk() {
 }
 
 @test "6. from C" {
+	[ "$slow" -eq 1 ] || skip "a program without a sanitizer cannot load a library with one"
 	surroundings
 	section EXAMPLES | blocks | awk -v RS='#include <bstream.h>\n' 'NR > 1 {
 		printf "#include <bstream.h>\n%s", $0 >(NR == 2 ? "put.c" : "show.c")
