@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * closer.c - owns the descriptors given to it, until they are closed, and up to CLOSERS threads. Each user
- * has a queue and a thread of his own, so that nobody waits for what another's descriptors take; only
+ * has a queue and up to PER_USER threads of his own, so that nobody waits for what another's descriptors take; only
  * from as many users on as there may be threads does one wait for a thread. Each descriptor counts
  * against the broker's limits and its user's until it is closed (client.c), so that their number is
  * bounded. The lock is held for a few instructions, never over a close.
@@ -21,6 +21,8 @@
 #include "daemon/closer.h"
 
 #define CLOSERS	   64
+#define PER_USER   4
+#define DRAINED	   64 /* packets without descriptors that are thrown away at once */
 #define STACK_SIZE 65536
 #define LARGE	   (64 << 20) /* bytes that take the kernel some 10 ms to give back */
 
@@ -31,7 +33,7 @@ struct closing {
 	int *queue;
 	size_t n_queued, cap;
 	size_t n_left; /* of them, and of those taken from the queue, not closed yet */
-	bool served; /* by a thread */
+	unsigned n_serving; /* threads; while there is one it stays */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -58,15 +60,25 @@ static struct closing *closing_find(uid_t uid)
 	return u;
 }
 
-/* One whom no thread serves yet, or NULL. He is the caller's to serve. */
-static struct closing *closing_claim(void)
+/* One who has something in his queue, and fewer threads than @max, or NULL. */
+static struct closing *closing_waiting(unsigned max)
 {
 	struct closing *u = users;
 
-	while (u && u->served)
+	while (u && (u->n_queued == 0 || u->n_serving >= max))
 		u = u->next;
+	return u;
+}
+
+/* One whom no thread serves yet, or who may have another; or NULL. He is the caller's to serve. */
+static struct closing *closing_claim(void)
+{
+	struct closing *u = closing_waiting(1);
+
+	if (!u)
+		u = closing_waiting(PER_USER);
 	if (u)
-		u->served = true;
+		u->n_serving++;
 	return u;
 }
 
@@ -94,34 +106,37 @@ static void closing_serve(struct closing *u)
 		if (--n_left == 0)
 			eventfd_write(kick_fd, 1);
 	}
-	closing_free(u);
+	if (--u->n_serving == 0)
+		closing_free(u);
 }
 
 static void *closer_run(void *arg)
 {
-	struct closing *u;
+	struct closing *u = arg;
 
-	(void)arg;
 	pthread_mutex_lock(&lock);
-	while ((u = closing_claim()) != NULL)
+	do
 		closing_serve(u);
+	while ((u = closing_claim()) != NULL);
 	n_threads--;
 	pthread_mutex_unlock(&lock);
 	return NULL;
 }
 
 /* With the lock held. If no thread can be had now, the next descriptor tries again. */
-static void closer_start(void)
+static void closer_start(struct closing *u)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	if (n_threads >= CLOSERS || pthread_attr_init(&attr) != 0)
+	if (n_threads >= CLOSERS || u->n_serving >= PER_USER || pthread_attr_init(&attr) != 0)
 		return;
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (pthread_create(&thread, &attr, closer_run, NULL) == 0)
+	if (pthread_create(&thread, &attr, closer_run, u) == 0) {
 		n_threads++;
+		u->n_serving++;
+	}
 	pthread_attr_destroy(&attr);
 }
 
@@ -152,15 +167,14 @@ static bool closing_add(uid_t uid, int fd)
 		users = u;
 	}
 	if (!closing_grow(u)) {
-		if (u->n_left == 0)
+		if (u->n_left == 0 && u->n_serving == 0)
 			closing_free(u);
 		return false;
 	}
 	u->queue[u->n_queued++] = fd;
 	u->n_left++;
 	n_left++;
-	if (!u->served)
-		closer_start();
+	closer_start(u);
 	return true;
 }
 
@@ -243,8 +257,24 @@ static bool queue_is_empty(int fd)
 	       recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) == 0 && !(m.msg_flags & MSG_CTRUNC);
 }
 
+/* Throw away what waits and has no descriptors in it: what has, is seen by a look that leaves no room for
+ * them. Nobody can send more. */
+static void queue_drain(int fd)
+{
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	shutdown(fd, SHUT_RDWR);
+	for (int i = 0; i < DRAINED; i++)
+		if (recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) <= 0 || (m.msg_flags & MSG_CTRUNC) ||
+		    recvmsg(fd, &m, MSG_DONTWAIT) < 0)
+			return;
+}
+
 void closer_take_connection(int fd, uid_t uid)
 {
+	queue_drain(fd);
 	if (queue_is_empty(fd))
 		close(fd);
 	else
