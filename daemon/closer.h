@@ -5,7 +5,7 @@
  * close() of a stranger's descriptor can sleep as long as he likes: a socket that lingers, a file of
  * a user-space file system. So can closing a connection in whose queue such descriptors lie, and so,
  * for a moment, does giving back the memory of a large file. What is not known to be quick is closed
- * by threads that exist only while there is something to close, and touch nothing else: one for each user
+ * by threads that exist only while there is something to close, and touch nothing else: a few for each user
  * who sent such things.
  */
 #ifndef BSTREAMD_CLOSER_H
