@@ -39,7 +39,10 @@ through() {
 	shift
 	start write a --frame "$frame" "$@"
 	writer=$pid
-	ctl read a --frame "$frame" | sha256sum >got
+	(
+		set -o pipefail # or a reader that failed is seen by its writer only
+		ctl read a --frame "$frame" | sha256sum >got
+	)
 	finish "$writer" 0
 }
 
