@@ -38,7 +38,12 @@ class Options(Structure):
         ("keep", c_uint32),
         ("mode", c_uint32),
         ("flags", c_uint32),
+        ("gid", c_uint32),
     ]
+
+
+class MailboxOptions(Structure):
+    _fields_ = [("size", c_size_t), ("mode", c_uint32), ("gid", c_uint32)]
 
 
 class Stat(Structure):
@@ -134,7 +139,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "reader_recv": (c_int, (c_int, _OUT)),
     "reader_pollfd": (c_int, (_HANDLE,)),
     "writer_pollfd": (c_int, (_HANDLE,)),
-    "mailbox_open": (c_int, (c_char_p, _OUT)),
+    "mailbox_open_with": (c_int, (c_char_p, POINTER(MailboxOptions), _OUT)),
     "mailbox_recv": (c_int, (_HANDLE, POINTER(Message), c_uint64)),
     "mailbox_pollfd": (c_int, (_HANDLE,)),
     "mailbox_close": (None, (_HANDLE,)),

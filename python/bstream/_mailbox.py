@@ -12,7 +12,7 @@ from . import _deadline, _library
 from ._ends import Buffer, Handles, Reader, Writer, name_of
 from ._lend import Hold, warn_forgotten
 from ._library import now, patient
-from ._names import Name, options_of
+from ._names import Name, check_words, options_of
 from .errors import failure
 
 
@@ -27,16 +27,21 @@ class Message(NamedTuple):
 
 class Mailbox:
     """`Mailbox("jobs")` opens a mailbox; close() frees its name. Messages that were not received
-    are thrown away then, and the writers of their streams get BrokenPipeError."""
+    are thrown away then, and the writers of their streams get BrokenPipeError. At a machine's broker
+    `mode` says who may send, as a stream's says who may write, and `gid` is its group, one of yours; 0 is
+    your own."""
 
     __slots__ = ("name", "_h", "_hold", "__weakref__")
 
-    def __init__(self, name: Name) -> None:
+    def __init__(self, name: Name, *, mode: int = 0o600, gid: int = 0) -> None:
         self.name = os.fsdecode(name)
         self._h: Optional[int] = None
         self._hold: Optional[Hold] = None
+        check_words(mode, gid)
+        options = _library.MailboxOptions(0, mode, gid)
+        options.size = ctypes.sizeof(options)
         out = Handles()
-        rc = patient.mailbox_open(name_of(name), out.first)
+        rc = patient.mailbox_open_with(name_of(name), ctypes.byref(options), out.first)
         if rc < 0:
             raise failure(rc, self.name)
         self._hold = Hold(out.words[0], patient.mailbox_close)

@@ -21,6 +21,13 @@ _WHAT = {"exists": 1, "reader": 2, "writer": 3, "empty": 4, "end": 5, "mailbox":
 _SYSTEM, _NO_START = 0x1, 0x2
 
 
+def check_words(*words: int) -> None:
+    """What does not fit into 32 bits is as wrong as what the library refuses."""
+    for word in words:
+        if not 0 <= word < 2**32:
+            raise failure(-errno.EINVAL)
+
+
 def options_of(
     capacity: int,
     chunk_max: int,
@@ -29,6 +36,7 @@ def options_of(
     mode: int,
     sealed: bool,
     fences: bool,
+    gid: int = 0,
 ) -> Any:
     """struct bstream_options, by reference."""
     try:
@@ -37,11 +45,9 @@ def options_of(
         raise ValueError(
             f"keep must be None, 'reader', 'writers' or 'both', not {keep!r}"
         ) from None
-    for word in (capacity, chunk_max, max_writers, mode):
-        if not 0 <= word < 2**32:
-            raise failure(-errno.EINVAL)
+    check_words(capacity, chunk_max, max_writers, mode, gid)
     flags = (_stat.SEALED if sealed else 0) | (_stat.FENCES if fences else 0)
-    options = _library.Options(0, capacity, chunk_max, max_writers, kept, mode, flags)
+    options = _library.Options(0, capacity, chunk_max, max_writers, kept, mode, flags, gid)
     options.size = ctypes.sizeof(options)
     return ctypes.byref(options)
 
@@ -75,11 +81,14 @@ def create(
     mode: int = 0o600,
     sealed: bool = False,
     fences: bool = False,
+    gid: int = 0,
 ) -> None:
     """Makes a named stream of `capacity` chunks of at most `chunk_max` bytes. Its read end waits at
     the name: writers may write before any reader comes. keep="reader": a read end that is left goes
-    back to the name; keep="writers": no end before eof() or remove(). FileExistsError."""
-    options = options_of(capacity, chunk_max, max_writers, keep, mode, sealed, fences)
+    back to the name; keep="writers": no end before eof() or remove(). Of a machine's broker
+    `mode` tells, as a file's does, who may read and write, and `gid` its group, one of yours; 0 is your
+    own. FileExistsError; PermissionError: not a group of yours."""
+    options = options_of(capacity, chunk_max, max_writers, keep, mode, sealed, fences, gid)
     rc = patient.create(name_of(name), options)
     if rc < 0:
         raise failure(rc, os.fsdecode(name))

@@ -38,6 +38,14 @@ class Mailboxes(guard.Case):
         with self.assertRaises(TypeError):
             bstream.send("box", "text")
 
+    def test_a_mode_and_a_group_are_told(self):
+        for mode, gid in ((-1, 0), (0o600, 2**32), (0o10000, 0)):
+            with self.raises_errno(errno.EINVAL):
+                bstream.Mailbox("box", mode=mode, gid=gid)
+        with bstream.Mailbox("box", mode=0o622, gid=os.getgid()) as mailbox:
+            bstream.send("box", b"from its owner")
+            self.assertEqual(mailbox.recv().note, b"from its owner")
+
     def test_a_read_end_goes_with_a_note(self):
         writer, reader = bstream.pair()
         with self.raises_errno(errno.ENOENT):

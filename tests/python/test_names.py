@@ -36,6 +36,14 @@ class Names(guard.Case):
         with self.raises_errno(errno.ENOENT, FileNotFoundError):
             bstream.stat("logs")
 
+    def test_a_group_is_one_of_ours_and_a_number(self):
+        bstream.create("ours", mode=0o660, gid=os.getgid())
+        self.assertEqual(bstream.stat("ours").gid, os.getgid())
+        for gid in (-1, 2**32):
+            with self.raises_errno(errno.EINVAL):
+                bstream.create("nobodys", gid=gid)
+        bstream.remove("ours")
+
     def test_names_that_cannot_be(self):
         for name in ("", "/x", ".x", "a b", "x" * 201, "nul\0inside", "ümlaut"):
             for call in (bstream.create, bstream.remove, bstream.eof, bstream.stat, bstream.ends):
