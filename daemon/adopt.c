@@ -86,7 +86,8 @@ static bool adopt_is_astray(int fd, const struct bs_geometry *geo)
 	       bs_end_held(fd, BS_BYTE_BROKER, 1) == 0;
 }
 
-/* Has it its name here, or nowhere yet? Then that is noted. EPROTO: at another socket. */
+/* Has it its name here, or nowhere yet? Then that is noted. EXDEV: at another socket, whose broker may have
+ * died: who has an end of it and this socket cannot know better than to ask. */
 static int adopt_home(const struct broker *b, struct stream_parts *parts)
 {
 	uint64_t home = bs_meeting_hash(b->path);
@@ -94,7 +95,7 @@ static int adopt_home(const struct broker *b, struct stream_parts *parts)
 	if (!parts->geo.sealed || parts->header.home == home)
 		return 0;
 	if (parts->header.home != 0)
-		return EPROTO;
+		return EXDEV;
 	parts->header.home = home;
 	if (pwrite(parts->fd, &home, sizeof(home),
 		   offsetof(struct bs_segment, header) + offsetof(struct bs_header, home)) < 0)

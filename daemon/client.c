@@ -23,8 +23,9 @@
 #include "daemon/watch.h"
 #include "proto/packet.h"
 
-#define ADMIT_BATCH 64 /* connections taken in one round */
-#define TURNS	    4 /* packets of one user taken in one round, where there are many users */
+#define TURNS 16 /* packets of one user taken in one round, where there are many users */
+#define ADMIT_BATCH \
+	(TURNS / 2) /* connections taken in one round: each comes back twice, to ask and to go */
 #define REQUEST_MAX (sizeof(struct bs_req_send) + BS_WIRE_NOTE)
 
 /* ---- leaving -------------------------------------------------------------------------------- */
@@ -117,12 +118,14 @@ static bool client_is_surplus(struct broker *b, struct client *c)
 	return c->surplus;
 }
 
-/* Is so much of what he, or all have sent still to be closed that no more is read of him? */
+/* Is so much of what he has sent still to be closed that no more is read of him? Where it is as much of all
+ * as there may be clients, any of it is; who has none of it has no part in that, and is heard. */
 static bool client_is_heard_no_more(const struct broker *b, const struct client *c)
 {
-	return closer_pending() >= b->limits.max_clients ||
-	       (c->uid != 0 &&
-		closer_pending_of(c->uid) >= b->accounts.limits[QUOTA_CONNECTIONS] / 4 + 1);
+	size_t his = closer_pending_of(c->uid);
+
+	return (his > 0 && closer_pending() >= b->limits.max_clients) ||
+	       (c->uid != 0 && his >= b->accounts.limits[QUOTA_CONNECTIONS] / 4 + 1);
 }
 
 static int client_on_event(struct broker *b, struct source *source, uint32_t events)
@@ -256,6 +259,8 @@ int client_on_connect(struct broker *b, struct source *source, uint32_t events)
 	for (int i = 0; i < ADMIT_BATCH; i++) {
 		int fd;
 
+		if (!client_has_room(b) && i > 0)
+			return 0; /* nobody has to leave unless it is known that another waits */
 		if (!client_has_room(b) && !client_evict(b)) {
 			client_refuse_more(b);
 			return 0;

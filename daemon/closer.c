@@ -103,8 +103,8 @@ static void closing_serve(struct closing *u)
 		close(fd);
 		pthread_mutex_lock(&lock);
 		u->n_left--;
-		if (--n_left == 0)
-			eventfd_write(kick_fd, 1);
+		n_left--;
+		eventfd_write(kick_fd, 1);
 	}
 	if (--u->n_serving == 0)
 		closing_free(u);

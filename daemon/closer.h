@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* @kick: an eventfd, borrowed, that is written to when everything has been closed. @shm_dev, @memfd_dev:
- * the devices of the shm directory, and of memfds. */
+/* @kick: an eventfd, borrowed, that is written to whenever something has been closed: that may be the
+ * room that somebody waits for. @shm_dev, @memfd_dev: the devices of the shm directory, and of memfds. */
 void closer_init(int kick, dev_t shm_dev, dev_t memfd_dev);
 
 /* Is it a file in shared memory? Then nothing that is done with it sleeps for as long as others like.

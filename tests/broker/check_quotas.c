@@ -322,8 +322,9 @@ END_TEST
 
 #define N_ASKING 200
 
-/* All at once, while the broker sleeps. Before it comes to what another asks behind all of them, it has
- * answered a few. */
+/* All at once, while the broker sleeps, on connections that it knows. Before it comes to what another asks
+ * behind all of them, it has answered some: the other is there after as many rounds as it takes to look
+ * at all twice. */
 static void ask_all_at_once(void *arg)
 {
 	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "nobody", 0);
@@ -333,14 +334,19 @@ static void ask_all_at_once(void *arg)
 	for (int i = 0; i < N_ASKING; i++) {
 		conns[i] = raw_connect();
 		MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
+		GIVES(raw_result(conns[i], NULL), -ENOENT);
 	}
-	guard_gate_open(&flooded);
-	guard_gate_pass(&served);
+	guard_gate_open(&served);
+	guard_gate_pass(&flooded);
+	for (int i = 0; i < N_ASKING; i++)
+		MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
+	guard_gate_open(&served);
+	guard_gate_pass(&flooded);
 	for (int i = 0; i < N_ASKING; i++) {
 		n_answered += raw_result(conns[i], NULL) == -ENOENT;
 		close(conns[i]);
 	}
-	MUST(n_answered < N_ASKING / 2);
+	MUST(n_answered < N_ASKING * 3 / 4);
 }
 
 START_TEST(who_asks_on_many_connections_takes_turns_with_one_who_has_one)
@@ -356,19 +362,95 @@ START_TEST(who_asks_on_many_connections_takes_turns_with_one_who_has_one)
 	guard_gate_init(&flooded);
 	guard_gate_init(&served);
 	pid_t broker = raw_broker_pid();
-	raw_broker_stop(broker);
 	pid_t anna = as_user_meanwhile(ANNA, 0, ask_all_at_once, NULL);
-	guard_gate_pass(&flooded);
+	guard_gate_pass(&served);
+	raw_broker_stop(broker);
+	guard_gate_open(&flooded);
+	guard_gate_pass(&served);
 	conn = raw_connect();
 	MUST(raw_send(conn, &q, sizeof(q), NULL, 0));
 	MUST(kill(broker, SIGCONT) == 0);
 	GIVES(raw_result(conn, NULL), 0);
 	close(conn);
-	guard_gate_open(&served);
+	guard_gate_open(&flooded);
 	guard_reap(anna);
 	guard_gate_fini(&flooded);
 	guard_gate_fini(&served);
 	guard_reap(broker);
+	users_broker_start(NULL); /* so that there is one to be ended, and nothing is left */
+	users_broker_end();
+}
+END_TEST
+
+#define N_SHORT 400 /* more than one may have at once */
+
+/* Each is answered before a later one has it leave. */
+static void ask_once_on_each(void *arg)
+{
+	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "nobody", 0);
+	int conns[N_SHORT];
+
+	(void)arg;
+	for (int i = 0; i < N_SHORT; i++) {
+		conns[i] = raw_connect();
+		MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
+	}
+	guard_gate_open(&flooded);
+	for (int i = 0; i < N_SHORT; i++) {
+		GIVES(raw_result(conns[i], NULL), -ENOENT);
+		close(conns[i]);
+	}
+}
+
+START_TEST(of_many_who_come_at_once_each_is_answered)
+{
+	users_broker_start(NULL);
+	guard_gate_init(&flooded);
+	pid_t broker = raw_broker_pid();
+	raw_broker_stop(broker);
+	pid_t anna = as_user_meanwhile(ANNA, 0, ask_once_on_each, NULL);
+	guard_gate_pass(&flooded);
+	MUST(kill(broker, SIGCONT) == 0);
+	guard_reap(anna);
+	guard_gate_fini(&flooded);
+	users_broker_end();
+}
+END_TEST
+
+#define N_PIPES	 4
+#define N_QUEUED 50
+
+/* Of one user's connections some have always more to say: the one behind them is heard all the same. */
+START_TEST(of_one_users_connections_none_waits_until_others_have_said_all)
+{
+	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "nobody", 0);
+	struct bs_wire_head stop = { .magic = BS_WIRE_MAGIC,
+				     .version = BS_WIRE_VERSION,
+				     .type = BS_REQ_STOP, /* after that no other is answered */
+				     .size = sizeof(stop),
+				     .layout = BS_LAYOUT_VERSION };
+	int conns[N_PIPES], last, n_answered = 0;
+
+	users_broker_start(NULL);
+	pid_t broker = raw_broker_pid();
+	raw_broker_stop(broker);
+	for (int i = 0; i < N_PIPES; i++) {
+		conns[i] = raw_connect();
+		for (int k = 0; k < N_QUEUED; k++)
+			MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
+	}
+	last = raw_connect();
+	MUST(raw_send(last, &stop, sizeof(stop), NULL, 0));
+	MUST(kill(broker, SIGCONT) == 0);
+	GIVES(raw_result(last, NULL), 0);
+	guard_reap(broker);
+	for (int i = 0; i < N_PIPES; i++) {
+		while (raw_result(conns[i], NULL) == -ENOENT)
+			n_answered++;
+		close(conns[i]);
+	}
+	close(last);
+	MUST(n_answered < N_PIPES * N_QUEUED / 2);
 	users_broker_start(NULL); /* so that there is one to be ended, and nothing is left */
 	users_broker_end();
 }
@@ -459,6 +541,8 @@ int main(void)
 		N_WAYS(who_floods_the_broker_keeps_no_other_from_it, 2),
 		ONCE(what_takes_one_user_long_to_be_closed_keeps_no_other_waiting),
 		ONCE(who_asks_on_many_connections_takes_turns_with_one_who_has_one),
+		ONCE(of_many_who_come_at_once_each_is_answered),
+		ONCE(of_one_users_connections_none_waits_until_others_have_said_all),
 		N_WAYS(who_has_too_many_connections_is_told_in_his_own_version, BS_WIRE_VERSION),
 		ONCE(limits_are_shown_and_root_has_none),
 	};

@@ -529,7 +529,7 @@ START_TEST(a_stream_comes_back_at_its_own_broker_only)
 	raw_broker_kill();
 	use_another_broker();
 	GIVES(bstream_broker_start(), 0);
-	GIVES(raw_restore("s", fd), -EPROTO);
+	GIVES(raw_restore("s", fd), -EXDEV);
 	GIVES(raw_create("s", fd), -EPROTO);
 	MUST(!exists("s"));
 	GIVES(bstream_broker_stop(), 0);
