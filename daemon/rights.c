@@ -4,7 +4,8 @@
  *
  * Who asks is known from the kernel (SO_PEERCRED, SO_PEERGROUPS), as of the moment he connected;
  * what is whose, from the private copy of a header that was checked against it when the name was
- * made. Nothing that has since been written into a segment counts.
+ * made. Nothing that has since been written into a segment counts. Nor does which process it is: its
+ * number is only told to others, so there is no use for SO_PEERPIDFD here (lib/broker.c has one).
  */
 #include <errno.h>
 #include <limits.h>

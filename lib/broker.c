@@ -38,6 +38,10 @@
 #define BUSY_MAX     50 /* naps until a dead broker's copy of an end has gone, too */
 #define ERRNO_MAX    4095
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* since Linux 6.5; on x86-64 and arm64 */
+#endif
+
 #define GONE BS_BROKER_GONE
 
 /* ---- one request ---------------------------------------------------------------------------- */
@@ -532,16 +536,20 @@ int bstream_broker_start(void)
 	return r < 0 ? r : !started;
 }
 
-/* A handle on the process that listens behind @link, or -1. */
+/* A handle on the process that listens behind @link, or -1. From the kernel that has one; the number alone
+ * may be another's by the time it is looked up. */
 static int link_pidfd(int link)
 {
 	struct ucred cred;
-	socklen_t len = sizeof(cred);
+	socklen_t len = sizeof(cred), len_fd = sizeof(int);
+	int pidfd;
 
 	if (getsockopt(link, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.pid <= 0 ||
 	    cred.pid == getpid())
 		return -1;
-	return pidfd_open(cred.pid, 0);
+	if (getsockopt(link, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len_fd) == 0)
+		return pidfd;
+	return errno == ENOPROTOOPT ? pidfd_open(cred.pid, 0) : -1;
 }
 
 /* On a connection of its own, kept until the broker has gone: its hang-up is the second best sign */
