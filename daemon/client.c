@@ -136,11 +136,12 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 	ssize_t n;
 	int r = 0;
 
-	(void)events;
 	if (source->fd < 0)
 		return 0; /* dropped in this very round */
-	/* However many connections ask for him: the others are next, and what waits is told again. */
-	if (b->system && !account_take_turn(&b->accounts, c->uid, b->round, TURNS))
+	/* However many connections ask for him: the others are next, and what waits is told again. But who has
+	 * gone goes now: what was his is free for those who come after. */
+	if (b->system && !(events & EPOLLHUP) &&
+	    !account_take_turn(&b->accounts, c->uid, b->round, TURNS))
 		return 0;
 	if (!post_may_speak(c) && (c->parked || client_is_heard_no_more(b, c))) {
 		client_drop(b, c); /* it has nothing to say but that it is gone */

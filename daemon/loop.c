@@ -96,11 +96,11 @@ int loop_run(struct broker *b)
 			return n;
 		b->round++;
 		for (int i = 0; i < n && r == 0; i++) {
-			/* Not always from the same one on: those with more to say come in the same order again. */
-			struct epoll_event *e = &events[((uint64_t)i + b->round) % (uint64_t)n];
-			struct source *source = e->data.ptr;
+			/* In the order in which they came: who closes one connection and asks on another
+			 * may rely on it. */
+			struct source *source = events[i].data.ptr;
 
-			r = source->on_event(b, source, e->events);
+			r = source->on_event(b, source, events[i].events);
 		}
 		loop_feed_watchdog(b);
 		watch_run(&b->registry);
