@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * closer.c - owns the descriptors given to it, until they are closed, and up to CLOSERS threads. Each user
- * has a queue and up to PER_USER threads of his own, so that nobody waits for what another's descriptors take; only
- * from as many users on as there may be threads does one wait for a thread. Each descriptor counts
- * against the broker's limits and its user's until it is closed (client.c), so that their number is
- * bounded. The lock is held for a few instructions, never over a close.
+ * closer.c - owns the descriptors given to it, until they are closed, and up to CLOSERS threads. Each
+ * user has a queue and up to PER_USER threads of his own, so that nobody waits for what another's
+ * descriptors take; only from as many users on as there may be threads does one wait for a thread.
+ * Each descriptor counts against the broker's limits and its user's until it is closed (client.c), so
+ * that their number is bounded. The lock is held for a few instructions, never over a close.
  */
 #include <errno.h>
 #include <fcntl.h>

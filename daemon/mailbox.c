@@ -7,7 +7,8 @@
  * writers are told at once, by letter_return(); and no more of his memory is used than one packet.
  *
  * A message is queued when its sender has been told so, and not before: one whose sender has hung up
- * meanwhile, or has not heard it and taken its end back, is as if it had never come. While somebody is parked nobody passes him.
+ * meanwhile, or has not heard it and taken its end back, is as if it had never come. While somebody is
+ * parked nobody passes him.
  */
 #include <errno.h>
 #include <stdio.h>
