@@ -15,6 +15,7 @@
  * Output is TAP. Arguments: numbers of scenes to play, from 1. The scenes are scenes.c's, travel.c's or
  * mail.c's, as the program is linked.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,7 +31,7 @@
 #include "stage.h"
 #include "trace.h"
 
-#define STEPS_SHORT 60000ul /* of one scene, in all, without BSTREAM_LONG */
+#define STEPS_SHORT 45000ul /* of one scene, in all, without BSTREAM_LONG */
 #define PAIRS_LONG  6ul /* moments of the second victim for each of the first */
 #define CALLS_MAX   4096u /* of one scene */
 #define HANG_S	    60u /* for one death; SIGALRM ends the program */
@@ -71,7 +72,7 @@ static void stage_fill(struct stage *st, struct bstream_writer *w, struct bstrea
 	}
 	for (uint32_t i = 0; i < st->scene->filled; i++)
 		stage_write(w, st->scene->len, 2 * SECOND_ID + i);
-	st->filled = st->scene->filled;
+	st->filled = st->scene->filled + st->scene->warm;
 }
 
 /* A process that writes one chunk, waiting for room, and exits with 0 or what errno it got. */
@@ -102,6 +103,31 @@ static void stage_block(struct stage *st, struct bstream_writer *w)
 	}
 }
 
+/* A process that reads to the end, waiting for each chunk, and exits with 0 or what errno it got. */
+static void stage_await(struct stage *st, struct bstream_writer *w, struct bstream_reader *r)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	int fd = bstream_reader_detach(r), rc;
+	uint64_t id;
+
+	check(fd, "detach");
+	st->blocked = fork();
+	if (st->blocked < 0)
+		die("fork");
+	if (st->blocked == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		check(bstream_reader_attach(fd, &st->reader), "attach");
+		while ((rc = read_id(st, &id)) == 1 && id == st->record->heard + 1)
+			st->record->heard = id;
+		_exit(rc == 1 ? EBADMSG : -rc);
+	}
+	close(fd);
+	while (stat.reader_waits == 0) {
+		check(bstream_writer_stat(w, &stat), "bstream_writer_stat");
+		sched_yield();
+	}
+}
+
 static void stage_open(const struct scene *scene, struct bstream_writer **wp,
 		       struct bstream_reader **rp)
 {
@@ -111,6 +137,7 @@ static void stage_open(const struct scene *scene, struct bstream_writer **wp,
 	o.chunk_max = CHUNK_LIMIT;
 	o.max_writers = 4;
 	o.keep = scene->keep;
+	o.flags = scene->sealed ? BSTREAM_SEALED : 0;
 	if (!scene->named) {
 		check(bstream_pair(&o, wp, rp), "bstream_pair");
 		return;
@@ -127,7 +154,7 @@ static void stage_part(struct stage *st, struct bstream_writer *w, struct bstrea
 
 	st->fd = -1;
 	st->writer = scene->victim_reads || scene->from_name ? w : NULL;
-	st->reader = scene->victim_reads ? NULL : r;
+	st->reader = scene->victim_reads || scene->awaited ? NULL : r;
 	if (scene->from_mailbox)
 		st->reader = r;
 	else if (scene->from_name && scene->victim_reads)
@@ -156,6 +183,8 @@ static void stage_set(struct stage *st, const struct scene *scene, struct record
 		check(bstream_writer_clone(w, &st->second), "bstream_writer_clone");
 	if (scene->blocked)
 		stage_block(st, w);
+	if (scene->awaited)
+		stage_await(st, w, r);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, st->socket) < 0)
 		die("socketpair");
 	stage_part(st, w, r);
@@ -210,6 +239,8 @@ static _Noreturn void victim(struct stage *st, bool other)
 	act_prepare(st);
 	if (scene->prepare != NULL)
 		scene->prepare(st, other);
+	for (uint32_t i = 0; i < scene->warm; i++)
+		stage_write(w, scene->len, 2 * SECOND_ID + scene->filled + i);
 	trace_ready(); /* the first step is from here */
 	if (other)
 		scene->other(st);
@@ -231,6 +262,21 @@ static pid_t victim_start(struct stage *st, bool other)
 		exit(99);
 	}
 	return pid;
+}
+
+/* ---- what is left behind -------------------------------------------------------------------- */
+
+static int n_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	if (dir == NULL)
+		die("/proc/self/fd");
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
 }
 
 /* ---- playing a scene ------------------------------------------------------------------------ */
@@ -263,6 +309,7 @@ static const char *play_once(const struct scene *scene, struct record *record, s
 {
 	struct stage st;
 	bool other_ended = true;
+	int fds = n_fds();
 	pid_t other = 0;
 
 	stage_set(&st, scene, record);
@@ -293,6 +340,8 @@ static const char *play_once(const struct scene *scene, struct record *record, s
 		bad = verdict(&st);
 	stage_clear(&st);
 	alarm(0);
+	if (bad == NULL && n_fds() > fds)
+		bad = WRONG("%d descriptors, not %d", n_fds(), fds);
 	return bad;
 }
 
@@ -483,6 +532,8 @@ int main(int argc, char **argv)
 		if (is_wanted(i, argc, argv))
 			all &= scenes[i].other != NULL ? play_both(i + 1, &scenes[i], record)
 						       : play(i + 1, &scenes[i], record);
-	scenes_end();
-	return all ? 0 : 1;
+	unsigned n_left = scenes_end();
+	if (n_left != 0)
+		printf("# %u segments are left behind\n", n_left);
+	return all && n_left == 0 ? 0 : 1;
 }

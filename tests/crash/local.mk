@@ -9,7 +9,8 @@ crash_tests = tests/crash/kill tests/crash/travel tests/crash/mail
 check_PROGRAMS += $(crash_tests)
 tests_crash_kill_SOURCES = tests/crash/scenes.c $(crash_stage)
 tests_crash_kill_LDADD = lib/libbstream.la
-tests_crash_kill_LDFLAGS = -static $(AM_LDFLAGS) -Wl,--wrap=timerfd_settime
+tests_crash_kill_LDFLAGS = -static $(AM_LDFLAGS) -Wl,--wrap=timerfd_settime \
+	-Wl,--wrap=clock_gettime,--wrap=sem_clockwait,--wrap=syscall
 tests_crash_travel_SOURCES = tests/crash/travel.c $(crash_stage)
 tests_crash_travel_LDADD = lib/libbstream.la
 tests_crash_travel_LDFLAGS = -static $(AM_LDFLAGS)

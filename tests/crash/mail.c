@@ -290,7 +290,7 @@ const char *scenes_begin(void)
 	return broker_begin();
 }
 
-void scenes_end(void)
+unsigned scenes_end(void)
 {
-	broker_end();
+	return broker_end();
 }

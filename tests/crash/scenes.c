@@ -5,24 +5,100 @@
  * the victim is dead and reaped, never waits, and says what is wrong.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <semaphore.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stage.h"
 
+/* ---- a clock that goes only while somebody sleeps -------------------------------------------- */
+
+/*
+ * A step takes microseconds, so a deadline would pass before the victim sleeps, and a sleep would take its
+ * real time for each death. In a victim that is clocked a look at the clock takes a microsecond, and a sleep
+ * is over at once, when its time has come.
+ */
+static uint64_t clock_ns; /* 0: the real one */
+
+static void clock_set(const struct timespec *t)
+{
+	clock_ns = (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
+}
+
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+	if (clock_ns == 0 || clock == CLOCK_REALTIME)
+		return __real_clock_gettime(clock, t);
+	clock_ns += 1000;
+	t->tv_sec = (time_t)(clock_ns / 1000000000u);
+	t->tv_nsec = (long)(clock_ns % 1000000000u);
+	return 0;
+}
+
+int __real_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until);
+int __wrap_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until);
+int __wrap_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until)
+{
+	if (clock_ns == 0)
+		return __real_sem_clockwait(sem, clock, until);
+	if (sem_trywait(sem) == 0)
+		return 0;
+	clock_set(until);
+	errno = ETIMEDOUT;
+	return -1;
+}
+
+long __real_syscall(long n, ...);
+long __wrap_syscall(long n, ...);
+long __wrap_syscall(long n, ...) /* futex, membarrier */
+{
+	long a[6];
+	va_list va;
+
+	va_start(va, n);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(va, long);
+	va_end(va);
+	if (clock_ns == 0 || n != SYS_futex || a[1] != FUTEX_WAIT_BITSET)
+		return __real_syscall(n, a[0], a[1], a[2], a[3], a[4], a[5]);
+	bool changed = *(const uint32_t *)a[0] != (uint32_t)a[2];
+	if (!changed)
+		clock_set((const struct timespec *)a[3]);
+	errno = changed ? EAGAIN : ETIMEDOUT;
+	return -1;
+}
+
+static void clock_stop(void)
+{
+	struct timespec now;
+
+	__real_clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_set(&now);
+}
+
 /* ---- acts ----------------------------------------------------------------------------------- */
 
 /* Made before the first step, so that the steps are the library's. */
-static unsigned char chunks[3][CHUNK_LIMIT], scratch[CHUNK_LIMIT];
+#define N_CHUNKS 4
+static unsigned char chunks[N_CHUNKS][CHUNK_LIMIT], scratch[CHUNK_LIMIT];
 
 void act_prepare(struct stage *st)
 {
-	for (uint64_t id = 0; id < 3; id++)
+	for (uint64_t id = 0; id < N_CHUNKS; id++)
 		chunk_make(chunks[id], st->scene->len, id);
+	if (st->scene->clocked)
+		clock_stop();
 }
 
 static void act_write_two(struct stage *st, void *end)
@@ -32,6 +108,18 @@ static void act_write_two(struct stage *st, void *end)
 		EXPECT(bstream_write(end, chunks[id], st->scene->len, BSTREAM_DONT_WAIT), 0);
 		atomic_store(&st->record->done, id);
 	}
+}
+
+/* As many as find room. */
+static void act_write_many(struct stage *st, void *end)
+{
+	uint32_t len = st->scene->len, room = st->scene->capacity - st->scene->filled;
+	struct iovec several[3] = { { chunks[1], len }, { chunks[2], len }, { chunks[3], len } };
+	int most = room < 3 ? (int)room : 3;
+
+	atomic_store(&st->record->begun, (uint64_t)most);
+	EXPECT(bstream_write_many(end, several, 3, BSTREAM_DONT_WAIT), most);
+	atomic_store(&st->record->done, (uint64_t)most);
 }
 
 static void act_writev(struct stage *st, void *end)
@@ -61,6 +149,32 @@ static void act_write_full(struct stage *st, void *end)
 {
 	EXPECT(bstream_write(end, chunks[1], st->scene->len, BSTREAM_DONT_WAIT), -EAGAIN);
 	EXPECT(bstream_write(end, chunks[1], st->scene->len, bstream_after_ms(1)), -ETIMEDOUT);
+}
+
+/* Over the end of a slice, where the kernel is asked. */
+static void act_sleep_for_room(struct stage *st, void *end)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+
+	EXPECT(bstream_write(end, chunks[1], st->scene->len, bstream_after_ms(300)), -ETIMEDOUT);
+	EXPECT(bstream_writer_stat(end, &stat), 0);
+	EXPECT(stat.writer_waits != 0, true);
+}
+
+static void act_drain(struct stage *st, void *end)
+{
+	EXPECT(bstream_drain(end, bstream_after_ms(300)), -ETIMEDOUT);
+}
+
+static void act_sleep_for_a_chunk(struct stage *st, void *end)
+{
+	struct bstream_stat stat = { .size = sizeof(stat) };
+	size_t len;
+
+	EXPECT(bstream_read(end, scratch, sizeof(scratch), &len, bstream_after_ms(300)),
+	       -ETIMEDOUT);
+	EXPECT(bstream_reader_stat(end, &stat), 0);
+	EXPECT(stat.reader_waits != 0, true);
 }
 
 static void act_write_close(struct stage *st, void *end)
@@ -113,6 +227,16 @@ static void act_peek(struct stage *st, void *end)
 	atomic_store(&st->record->begun, 1);
 	EXPECT(bstream_release(end), 0);
 	atomic_store(&st->record->done, 1);
+}
+
+static void act_peek_many(struct stage *st, void *end)
+{
+	struct iovec several[3];
+
+	EXPECT(bstream_peek_many(end, several, 3, BSTREAM_DONT_WAIT), 3);
+	atomic_store(&st->record->begun, 2);
+	EXPECT(bstream_release_many(end, 2), 0);
+	atomic_store(&st->record->done, 2);
 }
 
 static void act_read_close(struct stage *st, void *end)
@@ -326,6 +450,28 @@ static const char *judge_polled_reader(struct stage *st)
 		.victim_reads = true, .act = do, .judge = judge_reader                  \
 	}
 
+/* A writer that writes fast looks at nothing but what tells it that it may: so the clock must not go. */
+#define W_WARM(n, ...)                                                                        \
+	{                                                                                     \
+		.name = n, .capacity = 16, .warm = 3, .clocked = true, .judge = judge_writer, \
+		__VA_ARGS__                                                                   \
+	}
+#define W_ASLEEP(n, ...)                                                           \
+	{                                                                          \
+		.name = n, .capacity = 4, .filled = 4, .len = 64, .clocked = true, \
+		.judge = judge_writer, __VA_ARGS__                                 \
+	}
+#define W_BESIDE(n, ...)                                                                       \
+	{                                                                                      \
+		.name = n, .capacity = 2, .filled = 2, .len = 64, .clocked = true,             \
+		.blocked = true, .act = act_sleep_for_room, .judge = judge_beside, __VA_ARGS__ \
+	}
+#define R_ASLEEP(n, ...)                                                                    \
+	{                                                                                   \
+		.name = n, .capacity = 4, .len = 64, .clocked = true, .victim_reads = true, \
+		.act = act_sleep_for_a_chunk, .judge = judge_reader, __VA_ARGS__            \
+	}
+
 const struct scene scenes[] = {
 	W("a lone writer writes", 16, 0, 64, false, act_write_two),
 	W("a lone writer writes, almost full", 4, 2, 64, false, act_write_two),
@@ -361,6 +507,7 @@ const struct scene scenes[] = {
 	  .act = act_move_writer,
 	  .judge = judge_moved_writer },
 	R("a reader reads", 16, 8, 64, false, act_read_two),
+	R("a reader reads small chunks", 16, 8, 40, false, act_read_two),
 	R("a reader reads from a full stream", 2, 2, 64, true, act_read_two),
 	R("a reader reads large chunks", 4, 3, 2000, false, act_read_two),
 	R("a reader peeks and releases", 4, 4, 64, true, act_peek),
@@ -381,6 +528,29 @@ const struct scene scenes[] = {
 	  .victim_reads = true,
 	  .act = act_move_reader,
 	  .judge = judge_moved_reader },
+	W("a lone writer writes several", 16, 0, 64, false, act_write_many),
+	W("a lone writer writes several, more than there is room for", 4, 2, 64, false,
+	  act_write_many),
+	W("a lone writer writes several large ones", 4, 1, 2000, false, act_write_many),
+	W_WARM("a lone writer goes on writing", .len = 40, .act = act_write_two),
+	W_WARM("a lone writer goes on writing larger chunks", .len = 2000, .act = act_write_two),
+	W_WARM("a lone writer goes on writing several", .len = 40, .act = act_write_many),
+	W_WARM("a lone writer goes on writing several large ones", .len = 2000,
+	       .act = act_write_many),
+	W("one of two writers writes several", 16, 0, 64, true, act_write_many),
+	W("one of two writers writes several, more than there is room for", 4, 2, 64, true,
+	  act_write_many),
+	R("a reader peeks at several and releases some", 4, 4, 64, true, act_peek_many),
+	W_ASLEEP("a lone writer sleeps", .second = false, .act = act_sleep_for_room),
+	W_ASLEEP("a lone writer sleeps, sealed", .sealed = true, .act = act_sleep_for_room),
+	W_ASLEEP("one of two writers sleeps", .second = true, .act = act_sleep_for_room),
+	W_ASLEEP("one of two writers sleeps, sealed", .second = true, .sealed = true,
+		 .act = act_sleep_for_room),
+	W_ASLEEP("a writer drains", .second = true, .act = act_drain),
+	W_BESIDE("a writer sleeps beside another", .sealed = false),
+	W_BESIDE("a writer sleeps beside another, sealed", .sealed = true),
+	R_ASLEEP("a reader sleeps", .sealed = false),
+	R_ASLEEP("a reader sleeps, sealed", .sealed = true),
 	{ .name = "a writer writes to a reader that polls",
 	  .capacity = 16,
 	  .len = 64,
@@ -402,9 +572,11 @@ const unsigned n_scenes = sizeof(scenes) / sizeof(scenes[0]);
 
 const char *scenes_begin(void)
 {
+	setenv("BSTREAM_SPIN", "0", 1); /* who finds nothing sleeps: a look more kills nobody */
 	return NULL;
 }
 
-void scenes_end(void)
+unsigned scenes_end(void)
 {
+	return 0;
 }

@@ -3,6 +3,7 @@
  * stage.c - what the scenes of several files need: chunks that say what they are, the judgements on a
  * dead writer, on a reader that is gone and on one that has a new owner, and a broker of their own.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/meeting.h"
 #include "stage.h"
 
 void chunk_make(unsigned char *buf, uint32_t len, uint64_t id)
@@ -193,6 +195,37 @@ const char *judge_owner(struct stage *st)
 	return rc == 0 ? NULL : WRONG("a write says %d", rc);
 }
 
+const char *judge_beside(struct stage *st)
+{
+	uint64_t id = 0;
+	int rc;
+
+	for (uint64_t i = 0; i < st->filled; i++)
+		if ((rc = read_id(st, &id)) != 1 || id != 2 * SECOND_ID + i)
+			return WRONG("chunk %llu is %d", (unsigned long long)i, rc);
+	rc = read_id(st, &id);
+	if (rc != 1 || id != SECOND_ID)
+		return WRONG("what the blocked writer wrote is %d", rc);
+	rc = blocked_result(st);
+	if (rc != 0)
+		return WRONG("the blocked writer got %d", rc);
+	rc = read_id(st, &id);
+	return rc == -ECONNRESET ? NULL : WRONG("the end is %d", rc);
+}
+
+const char *judge_awaited(struct stage *st)
+{
+	bool closing = atomic_load(&st->record->closing), closed = atomic_load(&st->record->closed);
+	int rc = blocked_result(st);
+	uint64_t n = atomic_load(&st->record->heard);
+
+	if (n < atomic_load(&st->record->done) || n > atomic_load(&st->record->begun))
+		return WRONG("%llu chunks read", (unsigned long long)n);
+	if (rc == -ECONNRESET && !closed)
+		return NULL;
+	return rc == 0 && closing ? NULL : WRONG("the end is %d", rc);
+}
+
 const char *judge_gone(struct stage *st)
 {
 	const char *bad = judge_reader(st);
@@ -222,13 +255,31 @@ const char *broker_begin(void)
 	return NULL;
 }
 
-void broker_end(void)
+static unsigned n_segments(void)
+{
+	char path[BS_SOCKET_PATH], prefix[64];
+	DIR *shm = opendir("/dev/shm");
+	const struct dirent *e;
+	unsigned n = 0;
+
+	snprintf(path, sizeof(path), "%s/bstream/broker.sock", dir);
+	if (shm == NULL || bs_meeting_prefix(prefix, sizeof(prefix), path) < 0)
+		return 1;
+	while ((e = readdir(shm)) != NULL)
+		n += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
+	closedir(shm);
+	return n;
+}
+
+unsigned broker_end(void)
 {
 	char inner[64];
 
 	bstream_broker_stop();
+	unsigned n = n_segments();
 	snprintf(inner, sizeof(inner), "%s/bstream", dir);
 	rmdir(inner);
 	if (rmdir(dir) < 0)
 		printf("# %s is left behind\n", dir);
+	return n;
 }

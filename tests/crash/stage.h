@@ -16,6 +16,7 @@
 /* What the victim tells, in memory that outlives it. */
 struct record {
 	_Atomic uint64_t begun, done; /* chunks: before and after each call */
+	_Atomic uint64_t heard; /* chunks that the sleeping reader has read, in their order */
 	_Atomic uint32_t closing, closed;
 	_Atomic int32_t failed; /* a result the victim did not expect */
 	_Atomic uint32_t line;
@@ -29,7 +30,7 @@ struct stage {
 	struct bstream_reader *reader;
 	int fd; /* the victim's end, detached; -1: it has none */
 	int socket[2]; /* [0] the parent's, [1] the victim's */
-	pid_t blocked; /* a process that waits for room; 0: there is none */
+	pid_t blocked; /* a process that waits for room, or for a chunk; 0: there is none */
 	int poll_fd; /* of a scene that polls */
 	uint64_t filled; /* chunks of the parent's, written before */
 };
@@ -42,8 +43,12 @@ struct scene {
 	uint32_t len; /* bytes a chunk */
 	uint32_t keep; /* of a named stream */
 	bool named; /* the stream has a name, STREAM_NAME */
+	bool sealed;
 	bool second; /* another writer is there, alive */
 	bool blocked; /* and one more that waits for room in the full stream, in a process of its own */
+	bool awaited; /* the read end is in a process of its own, which waits for chunks to the end */
+	uint32_t warm; /* chunks that the victim writes before its act: the next goes the short way */
+	bool clocked; /* the victim's clock stands still, but for sleeps: those take no time */
 	bool polls; /* the parent polls its own end, and was refused before the victim acts */
 	bool victim_reads;
 	bool from_attach; /* the attaching is part of what is stepped through */
@@ -65,7 +70,9 @@ extern const unsigned n_scenes;
 /* Before the first scene and behind the last. scenes_begin gives what the scenes cannot do without
  * and is not there, or NULL. */
 const char *scenes_begin(void);
-void scenes_end(void);
+
+/* How many segments are left behind. */
+unsigned scenes_end(void);
 
 /* In the victim, before its first step. */
 void act_prepare(struct stage *st);
@@ -95,6 +102,13 @@ const char *judge_gone(struct stage *st);
  * whoever waited for room goes on. */
 const char *judge_owner(struct stage *st);
 
+/* The victim slept, or was about to, beside a blocked writer: that one goes on as soon as there is
+ * room, and the reader is told of the death behind all chunks. */
+const char *judge_beside(struct stage *st);
+
+/* The victim wrote to a reader that slept: he has what was committed, and then the end. */
+const char *judge_awaited(struct stage *st);
+
 /* In the victim: take one chunk, and say when. */
 void release_one(struct stage *st, struct bstream_reader *r);
 
@@ -104,7 +118,9 @@ int read_id(struct stage *st, uint64_t *idp);
 /* For scenes_begin() and scenes_end() where there are names: a runtime directory, and so a broker, of
  * their own. */
 const char *broker_begin(void);
-void broker_end(void);
+
+/* How many segments of it are left behind. */
+unsigned broker_end(void);
 
 #define STREAM_NAME "scene"
 #define PATIENCE_MS 20000

@@ -16,11 +16,13 @@
 
 #include "stage.h"
 
-static unsigned char chunk_one[CHUNK_LIMIT];
+static unsigned char chunk_one[CHUNK_LIMIT], chunk_two[CHUNK_LIMIT], chunk_three[CHUNK_LIMIT];
 
 void act_prepare(struct stage *st)
 {
 	chunk_make(chunk_one, st->scene->len, 1);
+	chunk_make(chunk_two, st->scene->len, 2);
+	chunk_make(chunk_three, st->scene->len, 3);
 }
 
 /* ---- acts ----------------------------------------------------------------------------------- */
@@ -30,6 +32,34 @@ static void write_one(struct stage *st, struct bstream_writer *w)
 	atomic_store(&st->record->begun, 1);
 	EXPECT(bstream_write(w, chunk_one, st->scene->len, BSTREAM_DONT_WAIT), 0);
 	atomic_store(&st->record->done, 1);
+}
+
+static void act_write_close(struct stage *st, void *end)
+{
+	write_one(st, end);
+	atomic_store(&st->record->closing, 1);
+	bstream_writer_close(end);
+	atomic_store(&st->record->closed, 1);
+}
+
+static void act_write_many(struct stage *st, void *end)
+{
+	size_t len = st->scene->len;
+	struct iovec several[3] = { { chunk_one, len }, { chunk_two, len }, { chunk_three, len } };
+
+	atomic_store(&st->record->begun, 3);
+	EXPECT(bstream_write_many(end, several, 3, BSTREAM_DONT_WAIT), 3);
+	atomic_store(&st->record->done, 3);
+}
+
+static void act_release_many(struct stage *st, void *end)
+{
+	struct iovec several[3];
+
+	EXPECT(bstream_peek_many(end, several, 3, BSTREAM_DONT_WAIT), 3);
+	atomic_store(&st->record->begun, 2);
+	EXPECT(bstream_release_many(end, 2), 0);
+	atomic_store(&st->record->done, 2);
 }
 
 static void act_send_reader(struct stage *st, void *end)
@@ -326,6 +356,7 @@ static const char *judge_eof(struct stage *st)
 /* Three times round and full, with a writer waiting for room. */
 #define BUSY .capacity = 4, .passed = 13, .filled = 4, .len = 64, .blocked = true
 #define CALM .capacity = 4, .passed = 13, .filled = 2, .len = 64
+#define IDLE .capacity = 4, .passed = 13, .len = 64, .named = true, .awaited = true
 
 /* clang-format off */
 const struct scene scenes[] = {
@@ -368,6 +399,14 @@ const struct scene scenes[] = {
 	{ .name = "a parked stream is removed", BUSY, .victim_reads = true, .named = true,
 	  .from_name = true, .keep = BSTREAM_KEEP_READER, .act = act_remove,
 	  .judge = judge_remove },
+	{ .name = "a kept reader releases several", BUSY, .victim_reads = true, .named = true,
+	  .keep = BSTREAM_KEEP_READER, .act = act_release_many, .judge = judge_kept },
+	{ .name = "a writer writes to a reader that waits, and closes", IDLE,
+	  .act = act_write_close, .judge = judge_awaited },
+	{ .name = "a writer writes several to a reader that waits", IDLE,
+	  .act = act_write_many, .judge = judge_awaited },
+	{ .name = "a writer writes to a reader that waits, sealed", IDLE, .sealed = true,
+	  .act = act_write_close, .judge = judge_awaited },
 	{ .name = "kept writers are given up", CALM, .victim_reads = true, .named = true,
 	  .from_name = true, .keep = BSTREAM_KEEP_WRITERS, .act = act_eof, .judge = judge_eof },
 };
@@ -379,7 +418,7 @@ const char *scenes_begin(void)
 	return broker_begin();
 }
 
-void scenes_end(void)
+unsigned scenes_end(void)
 {
-	broker_end();
+	return broker_end();
 }
