@@ -47,6 +47,7 @@ struct broker {
 	uint64_t watchdog_ns,
 		watchdog_due_ns; /* how often to say that we live, and when next; 0: never */
 	uint64_t round; /* of the loop */
+	unsigned n_told; /* clients of whom it has told in this round */
 	bool leaving;
 
 	/* where it meets its clients: socket.c */

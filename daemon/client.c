@@ -20,7 +20,6 @@
 #include "daemon/mailbox.h"
 #include "daemon/request.h"
 #include "daemon/rights.h"
-#include "daemon/watch.h"
 #include "proto/packet.h"
 
 #define TURNS 16 /* packets of one user taken in one round, where there are many users */
@@ -30,27 +29,16 @@
 
 /* ---- leaving -------------------------------------------------------------------------------- */
 
-/* It may have died between our reply and its attaching. */
-static void client_stir_opened(struct broker *b, const struct client *c)
-{
-	struct stream *s = c->opened_watch >= 0 ? registry_find_watch(&b->registry, c->opened_watch)
-						: registry_find(&b->registry, c->question.name);
-
-	if (s)
-		watch_stir(&b->registry, s);
-}
-
 void client_drop(struct broker *b, struct client *c)
 {
 	if (c->source.fd < 0)
 		return;
 	post_forget(b, c);
 	client_unpark(b, c);
-	loop_drop(b, &c->source);
+	if (c->polled)
+		loop_drop(b, &c->source);
 	closer_take_connection(c->source.fd, c->uid);
 	c->source.fd = -1;
-	if (c->opened)
-		client_stir_opened(b, c);
 	*(c->prev ? &c->prev->next : &b->clients) = c->next;
 	*(c->next ? &c->next->prev : &b->last_client) = c->prev;
 	b->n_clients--;
@@ -128,26 +116,15 @@ static bool client_is_heard_no_more(const struct broker *b, const struct client 
 	       (c->uid != 0 && his >= b->accounts.limits[QUOTA_CONNECTIONS] / 4 + 1);
 }
 
-static int client_on_event(struct broker *b, struct source *source, uint32_t events)
+/* Read one packet, if there is one, and serve it. */
+static int client_hear(struct broker *b, struct client *c)
 {
-	struct client *c = (struct client *)source; /* its first member */
 	alignas(8) char packet[REQUEST_MAX];
 	struct bs_packet_fds got;
 	ssize_t n;
 	int r = 0;
 
-	if (source->fd < 0)
-		return 0; /* dropped in this very round */
-	/* However many connections ask for him: the others are next, and what waits is told again. But who has
-	 * gone goes now: what was his is free for those who come after. */
-	if (b->system && !(events & EPOLLHUP) &&
-	    !account_take_turn(&b->accounts, c->uid, b->round, TURNS))
-		return 0;
-	if (!post_may_speak(c) && (c->parked || client_is_heard_no_more(b, c))) {
-		client_drop(b, c); /* it has nothing to say but that it is gone */
-		return 0;
-	}
-	n = bs_packet_recv_all(source->fd, packet, sizeof(packet), &got, MSG_DONTWAIT);
+	n = bs_packet_recv_all(c->source.fd, packet, sizeof(packet), &got, MSG_DONTWAIT);
 	if (n > 0 && client_is_surplus(b, c))
 		request_refuse(b, c, &(struct request_packet){ packet, (size_t)n, &got }, EDQUOT);
 	else if (n > 0)
@@ -157,6 +134,29 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 	for (size_t i = 0; i < got.n; i++)
 		closer_take_file(got.fds[i], c->uid);
 	return r;
+}
+
+/* However many connections ask for one user: the others are next, and what waits is told again. */
+static bool client_has_turn(struct broker *b, const struct client *c)
+{
+	return !b->system || account_take_turn(&b->accounts, c->uid, b->round, TURNS);
+}
+
+static int client_on_event(struct broker *b, struct source *source, uint32_t events)
+{
+	struct client *c = (struct client *)source; /* its first member */
+
+	b->n_told++;
+	if (source->fd < 0)
+		return 0; /* dropped in this very round */
+	/* Who has gone goes now: what was his is free for those who come after. */
+	if (!(events & EPOLLHUP) && !client_has_turn(b, c))
+		return 0;
+	if (!post_may_speak(c) && (c->parked || client_is_heard_no_more(b, c))) {
+		client_drop(b, c); /* it has nothing to say but that it is gone */
+		return 0;
+	}
+	return client_hear(b, c);
 }
 
 /* ---- coming --------------------------------------------------------------------------------- */
@@ -208,8 +208,8 @@ static void client_make_way(struct broker *b, struct client *new)
 	b->refusal.why = 0;
 }
 
-/* Takes @fd. */
-static int client_new(struct broker *b, int fd)
+/* Takes @fd. NULL: nothing has come of it. */
+static struct client *client_new(struct broker *b, int fd)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
@@ -218,21 +218,34 @@ static int client_new(struct broker *b, int fd)
 	if (!c || !rights_learn(c)) {
 		free(c);
 		closer_take_connection(fd, b->uid);
-		return 0;
+		return NULL;
 	}
 	client_make_way(b, c);
-	c->opened_watch = -1;
-	if (loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) < 0) {
-		closer_take_connection(fd, c->uid);
-		free(c);
-		return 0;
-	}
 	c->prev = b->last_client;
 	*(c->prev ? &c->prev->next : &b->clients) = c;
 	b->last_client = c;
 	b->n_clients++;
 	b->tally.connections++;
 	account_add(&b->accounts, c->uid, QUOTA_CONNECTIONS, 1);
+	return c;
+}
+
+/*
+ * It has come. The @first to come in this round is served here and now, if it has asked: it stood in the
+ * queue when the round began, and all that the round has told of has been seen to, so that whoever closed
+ * one connection and then came on another is heard in that order. Of the others the loop will tell.
+ */
+static int client_enter(struct broker *b, struct client *c, bool first)
+{
+	int r = 0;
+
+	if (first && !client_is_heard_no_more(b, c) && client_has_turn(b, c))
+		r = client_hear(b, c);
+	if (r < 0 || c->source.fd < 0)
+		return r;
+	c->polled = loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) == 0;
+	if (!c->polled)
+		client_drop(b, c);
 	return 0;
 }
 
@@ -256,9 +269,13 @@ int client_admit(struct broker *b)
 
 int client_on_connect(struct broker *b, struct source *source, uint32_t events)
 {
+	/* Where nobody else has anything to say, another round costs less than to find that nobody else has come. */
+	int most = b->n_told > 0 ? ADMIT_BATCH : 1;
+
 	(void)events;
-	for (int i = 0; i < ADMIT_BATCH; i++) {
-		int fd;
+	for (int i = 0; i < most; i++) {
+		struct client *c;
+		int fd, r;
 
 		if (!client_has_room(b) && i > 0)
 			return 0; /* nobody has to leave unless it is known that another waits */
@@ -268,7 +285,10 @@ int client_on_connect(struct broker *b, struct source *source, uint32_t events)
 		}
 		fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			client_new(b, fd);
+			c = client_new(b, fd);
+			r = c ? client_enter(b, c, i == 0) : 0;
+			if (r < 0)
+				return r;
 			continue;
 		}
 		if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)

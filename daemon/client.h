@@ -18,9 +18,8 @@ struct client {
 	gid_t *groups; /* the others; rights.c */
 	int n_groups; /* -1: not asked for yet */
 	bool surplus; /* one more than its user may have: it is told so when it asks */
+	bool polled; /* the loop hears of it */
 	bool parked; /* until the name in @question exists, or there is room for @letter */
-	bool opened; /* it was given an end of the stream named in @question … */
-	int opened_watch; /* … which has this watch */
 	struct bs_req_name question; /* checked */
 	/* mailbox.c */
 	struct mailbox *mailbox; /* this connection is that mailbox */

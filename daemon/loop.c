@@ -84,6 +84,27 @@ static int loop_wait(struct broker *b, struct epoll_event events[BATCH])
 	return n;
 }
 
+/* In the order in which they came: who closes one connection and asks on another may rely on it. Whoever
+ * is new comes last, when all that has happened before is known. */
+static int loop_tell(struct broker *b, const struct epoll_event events[BATCH], int n)
+{
+	const struct epoll_event *new = NULL;
+	int r = 0;
+
+	for (int i = 0; i < n && r == 0; i++) {
+		struct source *source = events[i].data.ptr;
+
+		if (source == &b->listener)
+			new = &events[i];
+		else
+			r = source->on_event(b, source, events[i].events);
+	}
+	if (r < 0 || !new)
+		return r;
+	watch_run(&b->registry);
+	return b->leaving ? 0 : b->listener.on_event(b, &b->listener, new->events);
+}
+
 int loop_run(struct broker *b)
 {
 	struct epoll_event events[BATCH];
@@ -95,13 +116,8 @@ int loop_run(struct broker *b)
 		if (n < 0)
 			return n;
 		b->round++;
-		for (int i = 0; i < n && r == 0; i++) {
-			/* In the order in which they came: who closes one connection and asks on another
-			 * may rely on it. */
-			struct source *source = events[i].data.ptr;
-
-			r = source->on_event(b, source, events[i].events);
-		}
+		b->n_told = 0;
+		r = loop_tell(b, events, n);
 		loop_feed_watchdog(b);
 		watch_run(&b->registry);
 		scrape_run(b);

@@ -22,7 +22,7 @@
 #define NEEDS_NAME    0x01 /* the name has to exist */
 #define MAY_WAIT      0x02 /* BS_WANT_WAIT: until it does */
 #define ANY_NAME      0x04 /* "" is one */
-#define GIVES_END     0x08 /* hang-up means: look whether it has attached */
+#define GOES_ON	      0x08 /* more may be said on its connection, which else ends with the reply */
 #define ABOUT_MAILBOX 0x10 /* the name is a mailbox's */
 #define BY_MAILBOX    0x20 /* asked on a mailbox's own connection, and nothing else is */
 #define HAS_NOTE      0x40 /* a note may follow, and a descriptor be with it */
@@ -41,14 +41,13 @@ struct row {
 #define HEAD   sizeof(struct bs_wire_head)
 #define NAME   sizeof(struct bs_req_name)
 #define CREATE sizeof(struct bs_req_create)
-#define OPENS  (NEEDS_NAME | MAY_WAIT | GIVES_END)
 #define WAITS  (NEEDS_NAME | MAY_WAIT)
-#define SENDS  (NEEDS_NAME | ABOUT_MAILBOX | HAS_NOTE)
+#define SENDS  (NEEDS_NAME | ABOUT_MAILBOX | HAS_NOTE | GOES_ON)
 
 static const struct row rows[BS_REQ_COUNT] = {
 	[BS_REQ_CREATE] = { CREATE, 1, 0, 0, RIGHT_MAKE, serve_create },
-	[BS_REQ_OPEN_WRITER] = { NAME, 0, OPENS, BS_WANT_WAIT, RIGHT_WRITE, serve_open_writer },
-	[BS_REQ_OPEN_READER] = { NAME, 0, OPENS, BS_WANT_WAIT, RIGHT_READ, serve_open_reader },
+	[BS_REQ_OPEN_WRITER] = { NAME, 0, WAITS, BS_WANT_WAIT, RIGHT_WRITE, serve_open_writer },
+	[BS_REQ_OPEN_READER] = { NAME, 0, WAITS, BS_WANT_WAIT, RIGHT_READ, serve_open_reader },
 	[BS_REQ_REMOVE] = { NAME, 0, NEEDS_NAME, 0, RIGHT_OWN, serve_remove },
 	[BS_REQ_EOF] = { NAME, 0, NEEDS_NAME, 0, RIGHT_OWN, serve_eof },
 	[BS_REQ_EXISTS] = { NAME, 0, WAITS, BS_WANT_WAIT, RIGHT_SEE, serve_exists },
@@ -56,16 +55,17 @@ static const struct row rows[BS_REQ_COUNT] = {
 	[BS_REQ_STAT] = { NAME, 0, NEEDS_NAME, 0, RIGHT_SEE, serve_stat },
 	[BS_REQ_LIST] = { NAME, 0, ANY_NAME, 0, 0, serve_list },
 	[BS_REQ_BROKER] = { HEAD, 0, ANY_NAME, 0, 0, serve_broker },
-	[BS_REQ_STOP] = { HEAD, 0, ANY_NAME, 0, 0, serve_stop },
+	[BS_REQ_STOP] = { HEAD, 0, ANY_NAME | GOES_ON, 0, 0, serve_stop },
 	[BS_REQ_RESTORE] = { CREATE, 1, 0, 0, RIGHT_MAKE, serve_restore },
-	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX | HAS_OWNER, 0, RIGHT_MAKE,
+	[BS_REQ_MAILBOX_OPEN] = { NAME, 0, ABOUT_MAILBOX | HAS_OWNER | GOES_ON, 0, RIGHT_MAKE,
 				  serve_mailbox_open },
 	[BS_REQ_MAILBOX_EXISTS] = { NAME, 0, ABOUT_MAILBOX | WAITS, BS_WANT_WAIT, RIGHT_SEE,
 				    serve_exists },
 	[BS_REQ_SEND] = { NAME, 0, SENDS, BS_WANT_WAIT, RIGHT_WRITE, serve_send },
-	[BS_REQ_WITHDRAW] = { HEAD, 0, ANY_NAME, 0, 0, serve_withdraw },
-	[BS_REQ_NEXT] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, 0, serve_next },
-	[BS_REQ_MAILBOX_CLOSE] = { HEAD, 0, ANY_NAME | BY_MAILBOX, 0, 0, serve_mailbox_close },
+	[BS_REQ_WITHDRAW] = { HEAD, 0, ANY_NAME | GOES_ON, 0, 0, serve_withdraw },
+	[BS_REQ_NEXT] = { HEAD, 0, ANY_NAME | BY_MAILBOX | GOES_ON, 0, 0, serve_next },
+	[BS_REQ_MAILBOX_CLOSE] = { HEAD, 0, ANY_NAME | BY_MAILBOX | GOES_ON, 0, 0,
+				   serve_mailbox_close },
 	[BS_REQ_METRICS] = { HEAD, 0, ANY_NAME, 0, 0, serve_metrics },
 	[BS_REQ_RULES] = { HEAD, 0, ANY_NAME | OF_RULES, 0, 0, serve_rules },
 };
@@ -307,7 +307,6 @@ static int request_answer(struct broker *b, struct client *c, const struct reque
 {
 	const struct row *row = &rows[c->question.head.type];
 	struct request q = request_new(b, c, p);
-	int watch = q.stream ? q.stream->watch : -1;
 	int r;
 
 	b->refusal.why = 0;
@@ -317,9 +316,9 @@ static int request_answer(struct broker *b, struct client *c, const struct reque
 	if (r == EPROTO && q.stream)
 		watch_stir(&b->registry, q.stream); /* ruined, most likely: then it goes */
 	client_unpark(b, c);
-	c->opened = r == 0 && (row->rules & GIVES_END);
-	c->opened_watch = watch;
-	request_reply(b, &q, c->question.head.type, r);
+	/* An end that its receiver does not live to attach is heard of as any other that goes. */
+	if (request_reply(b, &q, c->question.head.type, r) && !(row->rules & GOES_ON))
+		client_drop(b, c);
 	return 0;
 }
 

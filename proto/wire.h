@@ -7,8 +7,8 @@
  * connection open until the reply comes or the client hangs up. Who asks is known from SO_PEERCRED.
  * Integers are in the machine's byte order: both ends are on one machine.
  *
- * A connection on which OPEN_WRITER or OPEN_READER was answered is closed by the client after it
- * has attached (or given up), so its hang-up tells the broker to look at that stream again.
+ * With its reply the broker hangs up, too, so that nothing more can be asked; but not after STOP, a SEND,
+ * a WITHDRAW, and what a mailbox is asked for.
  *
  * A mailbox is the connection on which it was opened: it is there until that hangs up. While messages
  * wait for it there is one BELL in its socket, so that it is readable. Its owner takes the BELL out,

@@ -327,7 +327,7 @@ END_TEST
  * at all twice. */
 static void ask_all_at_once(void *arg)
 {
-	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "nobody", 0);
+	struct bs_req_name q = raw_question(BS_REQ_SEND, "nobody", 0);
 	int conns[N_ASKING], n_answered = 0;
 
 	(void)arg;

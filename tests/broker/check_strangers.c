@@ -515,24 +515,22 @@ END_TEST
 
 START_TEST(who_never_reads_is_dropped)
 {
-	struct bs_req_name q = raw_question(BS_REQ_LIST, "", 0);
+	struct bs_req_name q = raw_question(BS_REQ_SEND, "none", 0);
 	int conn;
 
 	broker_begin();
-	GIVES(bstream_create("s", NULL), 0);
 	conn = raw_connect();
 	while (raw_send(conn, &q, sizeof(q), NULL, 0))
 		;
 	MUST(errno == EPIPE || errno == ECONNRESET);
 	broker_is_well();
 	close(conn);
-	GIVES(bstream_remove("s"), 0);
 }
 END_TEST
 
-START_TEST(many_questions_on_one_connection_are_answered)
+START_TEST(many_messages_on_one_connection_are_answered)
 {
-	struct bs_req_name q = raw_question(BS_REQ_STAT, "none", 0);
+	struct bs_req_name q = raw_question(BS_REQ_SEND, "none", 0);
 	int conn;
 
 	broker_begin();
@@ -542,6 +540,28 @@ START_TEST(many_questions_on_one_connection_are_answered)
 		GIVES(raw_result(conn, NULL), -ENOENT);
 	}
 	close(conn);
+}
+END_TEST
+
+/* Whether it was waited for or not. */
+START_TEST(the_broker_hangs_up_when_it_has_answered)
+{
+	struct bs_req_name q = raw_question(BS_REQ_OPEN_WRITER, "s", BS_WANT_WAIT);
+	int conns[2], fds[2];
+
+	broker_begin();
+	conns[0] = raw_connect();
+	MUST(raw_send(conns[0], &q, sizeof(q), NULL, 0));
+	GIVES(bstream_create("s", NULL), 0);
+	conns[1] = raw_connect();
+	MUST(raw_send(conns[1], &q, sizeof(q), NULL, 0));
+	for (int i = 0; i < 2; i++) {
+		GIVES(raw_result(conns[i], &fds[i]), 0);
+		GIVES(raw_result(conns[i], NULL), -ENOTCONN);
+		close(conns[i]);
+		close(fds[i]);
+	}
+	GIVES(bstream_remove("s"), 0);
 }
 END_TEST
 
@@ -601,7 +621,8 @@ int main(void)
 		ONCE(who_never_asks_keeps_nobody_out),
 		ONCE(so_many_may_wait_and_the_others_are_served),
 		ONCE(who_never_reads_is_dropped),
-		ONCE(many_questions_on_one_connection_are_answered),
+		ONCE(many_messages_on_one_connection_are_answered),
+		ONCE(the_broker_hangs_up_when_it_has_answered),
 		ONCE(another_user_is_refused),
 	};
 
