@@ -233,18 +233,26 @@ int serve_create(struct broker *b, struct request *q)
 		rc = adopt_home(b, &parts);
 	if (rc == 0)
 		rc = adopt_take(r, &parts, &st);
-	if (rc != 0)
+	if (rc != 0) {
 		close(parts.fd);
-	else if (q->question->head.type == BS_REQ_CREATE)
+		return rc;
+	}
+	close(*q->fds); /* memory, as has been checked, and not the last of it */
+	*q->fds = -1;
+	if (q->question->head.type == BS_REQ_CREATE)
 		figures_are_fresh(registry_find(r, q->question->name));
-	return rc;
+	return 0;
 }
 
 int serve_restore(struct broker *b, struct request *q)
 {
 	int rc = b->system ? EACCES : serve_create(b, q);
+	struct stream *s;
 
-	if (rc == 0) /* whatever happened while nobody was looking */
-		watch_stir(&b->registry, registry_find(&b->registry, q->question->name));
-	return rc;
+	if (rc != 0)
+		return rc;
+	s = registry_find(&b->registry, q->question->name);
+	registry_attend(&b->registry, s);
+	watch_stir(&b->registry, s); /* whatever happened while nobody was looking */
+	return 0;
 }

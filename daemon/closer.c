@@ -217,7 +217,15 @@ void closer_take_file(int fd, uid_t uid)
 
 	if (fd < 0)
 		return;
-	if (closer_look(fd, &size) && size <= LARGE)
+	if (closer_look(fd, &size))
+		closer_take_memory(fd, size, uid);
+	else
+		closer_take(fd, uid);
+}
+
+void closer_take_memory(int fd, uint64_t size, uid_t uid)
+{
+	if (size <= LARGE)
 		close(fd);
 	else
 		closer_take(fd, uid);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* @kick: an eventfd, borrowed, that is written to whenever something has been closed: that may be the
@@ -28,6 +29,9 @@ void closer_take(int fd, uid_t uid);
 
 /* The same, but here and now if it is a file in shared memory and not a large one. */
 void closer_take_file(int fd, uid_t uid);
+
+/* The same for what is known to be one, and so large. -1 is fine. */
+void closer_take_memory(int fd, uint64_t size, uid_t uid);
 
 /* The same for a connection: here and now if it is certain that no descriptors lie in its queue. */
 void closer_take_connection(int fd, uid_t uid);

@@ -85,7 +85,8 @@ static void dump_stream(struct stream *s)
 		peer.capacity, peer.writers, readers[peer.reader % 3],
 		peer.flags & BS_STAT_ENDED ? ", ended" : "",
 		peer.flags & BS_STAT_LOST ? ", a writer died" : "",
-		peer.flags & BS_STAT_BROKEN ? ", broken" : "", s->watch < 0 ? ", not watched" : "");
+		peer.flags & BS_STAT_BROKEN ? ", broken" : "",
+		s->attended && s->watch < 0 ? ", not watched" : "");
 }
 
 static void dump_streams(struct broker *b)

@@ -139,6 +139,7 @@ int keeper_take_back(struct broker *b, const char *fd_name, int fd)
 		return r == -EEXIST ? 0 : r;
 	}
 	s->kept = true;
+	registry_attend(&b->registry, s);
 	watch_stir(&b->registry, s);
 	return 0;
 }

@@ -109,15 +109,22 @@ int registry_take(struct registry *r, struct stream *s)
 	if (rc < 0)
 		return rc;
 	s->named = true;
-	registry_watch(r, s);
-	if (s->watch < 0)
-		watch_stir(r, s);
 	figures_begin(r, s);
 	r->bytes += s->sight.geo.size;
 	r->n_streams++;
 	account_add(r->accounts, s->header.uid, QUOTA_STREAMS, 1);
 	account_add(r->accounts, s->header.uid, QUOTA_BYTES, (int64_t)s->sight.geo.size);
 	return 0;
+}
+
+void registry_attend(struct registry *r, struct stream *s)
+{
+	if (s->attended)
+		return;
+	s->attended = true;
+	registry_watch(r, s);
+	if (s->watch < 0)
+		watch_stir(r, s);
 }
 
 void registry_unname(struct registry *r, struct stream *s)
@@ -212,8 +219,9 @@ void registry_remove(struct registry *r, struct stream *s)
 	/* The words first: if we are killed in between, the next broker finds the file, and them. */
 	stream_remove(s);
 	registry_unname(r, s);
-	registry_watch_nameless(r, s);
+	if (s->attended)
+		registry_watch_nameless(r, s);
 	/* It stays for as long as it has ends, if we hear of it when they go. */
-	if (s->watch < 0 || stream_look(s) == STREAM_OVER)
+	if (s->watch < 0 || stream_is_over(s))
 		registry_forget(r, s);
 }

@@ -174,7 +174,7 @@ static struct stream *request_find(struct broker *b, const char *name)
 {
 	struct stream *s = registry_find(&b->registry, name);
 
-	if (s && stream_look(s) == STREAM_OVER) {
+	if (s && stream_is_over(s)) {
 		registry_forget(&b->registry, s);
 		s = NULL;
 	}

@@ -81,6 +81,7 @@ static int scan_take(struct broker *b, const char *file)
 		stream_free(s);
 		return rc == -EEXIST ? 0 : rc;
 	}
+	registry_attend(&b->registry, s);
 	if (stream_is_removed(s))
 		registry_remove(&b->registry, s); /* what the last broker was about to do */
 	else

@@ -25,8 +25,10 @@ static int serve_open(struct broker *b, struct request *q,
 			registry_settle_grants(&b->registry, b->registry.names.items[i]);
 		r = account_check(&b->accounts, uid, QUOTA_ENDS, 1, &b->refusal);
 	}
-	if (r == 0)
+	if (r == 0) {
+		registry_attend(&b->registry, q->stream);
 		r = open_end(q->stream, &q->reply_fd);
+	}
 	if (r == 0)
 		registry_grant(&b->registry, q->stream, bs_end_byte(q->reply_fd), uid);
 	return r;
@@ -44,7 +46,7 @@ int serve_open_reader(struct broker *b, struct request *q)
 
 int serve_look(struct broker *b, struct request *q)
 {
-	(void)b;
+	registry_attend(&b->registry, q->stream);
 	return stream_open_view(q->stream, q->question->flags & BS_WANT_WRITE, &q->reply_fd);
 }
 

@@ -48,7 +48,7 @@ void stream_free(struct stream *s)
 		return;
 	bus_guard(NULL);
 	bs_segment_unmap(s->sight.g, s->sight.geo.slots_at);
-	closer_take_file(s->sight.fd, s->header.uid);
+	closer_take_memory(s->sight.fd, s->sight.geo.size, s->header.uid);
 	free(s->grants);
 	free(s);
 }
@@ -56,7 +56,7 @@ void stream_free(struct stream *s)
 void stream_stand(struct stream *s)
 {
 	if (!s->standing)
-		s->standing = bs_end_lock(s->sight.fd, BS_BYTE_BROKER) == 0;
+		s->standing = bs_end_lock_byte(s->sight.fd, BS_BYTE_BROKER) == 0;
 }
 
 /* Does a line belong to a writer that is not there any more? A reader may be waiting for the chunk
@@ -72,7 +72,7 @@ static bool stream_has_dead_writer(const struct stream *s)
 	return false;
 }
 
-enum stream_life stream_look(struct stream *s)
+bool stream_is_over(struct stream *s)
 {
 	bool changed;
 
@@ -82,7 +82,12 @@ enum stream_life stream_look(struct stream *s)
 		changed = true;
 	if (changed || stream_has_dead_writer(s))
 		bs_verdict_wake_all(&s->sight);
-	if (bs_verdict_over(&s->sight) || stream_is_ruined(s))
+	return bs_verdict_over(&s->sight) || stream_is_ruined(s);
+}
+
+enum stream_life stream_look(struct stream *s)
+{
+	if (stream_is_over(s))
 		return STREAM_OVER;
 	return bs_end_held(s->sight.fd, BS_BYTE_READER, 1 + (uint64_t)s->sight.geo.max_writers)
 		       ? STREAM_HELD

@@ -37,6 +37,7 @@ struct stream {
 	bool named; /* its name is in the registry */
 	bool kept; /* the service manager has a description of it: keeper.c */
 	bool standing; /* the broker's byte is locked */
+	bool attended; /* somebody may have an end of it, or look at it: their deaths are to be heard of */
 	int label; /* figures.c: its place among those that are shown by name, or -1 */
 	struct figures figures;
 	struct levels levels; /* when it was looked at last */
@@ -69,7 +70,8 @@ void stream_free(struct stream *s);
 /* Lock the byte that says a broker stands, unless another broker still holds it. */
 void stream_stand(struct stream *s);
 
-/* Make the verdicts that are due, and wake whoever they concern. */
+/* Make the verdicts that are due, and wake whoever they concern. Can its name go? */
+bool stream_is_over(struct stream *s);
 enum stream_life stream_look(struct stream *s);
 
 /* New ends of it, locked, in a description of their own that *fdp receives. EPIPE, ESHUTDOWN,

@@ -77,7 +77,7 @@ static uint64_t watch_again(struct stream *s, enum stream_life life)
 
 	if (doubtful || contended)
 		return BS_MS(1) << s->step++;
-	return s->watch < 0 ? DEAF_LOOK_NS : 0;
+	return s->attended && s->watch < 0 ? DEAF_LOOK_NS : 0;
 }
 
 static void watch_look(struct registry *r, struct stream *s, uint64_t now)

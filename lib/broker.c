@@ -56,6 +56,7 @@ struct exchange {
 	uint64_t reply_until; /* 0: ROUND_NS from the first try */
 	int *fdp, *linkp; /* receive what is wanted of the outcome, or NULL */
 	bool again; /* an earlier broker may have carried it out */
+	bool unique; /* what comes cannot be asked for again */
 };
 
 static struct bs_wire_head wire_head(uint16_t type, size_t size)
@@ -125,12 +126,14 @@ static int reply_receive(struct exchange *x, int link, int *fdp)
 	struct bs_reply_refusal room = { 0 };
 	bool small = x->reply_size < sizeof(room);
 	void *to = small ? &room : x->reply;
-	ssize_t n = bs_link_recv(link, to, small ? sizeof(room) : x->reply_size, fdp);
+	size_t size = small ? sizeof(room) : x->reply_size;
+	ssize_t (*receive)(int, void *, size_t, int *) = x->unique ? bs_link_recv : bs_link_take;
+	ssize_t n = receive(link, to, size, fdp);
 	int r;
 
 	/* A broker that refused the connection has not read the request: that is told first. */
 	if (n == -ECONNRESET)
-		n = bs_link_recv(link, to, small ? sizeof(room) : x->reply_size, fdp);
+		n = receive(link, to, size, fdp);
 	if (is_gone(n))
 		return GONE;
 	if (n < 0)
@@ -238,7 +241,9 @@ int bs_broker_await(int conn, uint64_t until)
 int bs_broker_hear(int conn, uint16_t type, struct bs_reply *reply, size_t *lenp, int *fdp)
 {
 	struct bs_wire_head asked = wire_head(type, sizeof(asked));
-	struct exchange x = { .request = &asked, .reply = reply, .reply_size = *lenp };
+	struct exchange x = {
+		.request = &asked, .reply = reply, .reply_size = *lenp, .unique = true
+	};
 	int r;
 
 	if (fdp)

@@ -190,15 +190,21 @@ static void fds_close_memory(struct bs_packet_fds *fds)
 	fds->n = n;
 }
 
+static ssize_t packet_careful(int link, void *buf, size_t size, struct bs_packet_fds *got)
+{
+	return bs_packet_recv_all(link, buf, size, got, MSG_DONTWAIT);
+}
+
 /* Whatever came, in the list or closed again. @l is where it is noted, or NULL: none is expected. */
-static ssize_t link_receive(struct link *l, bool shared, int link, struct iovec to, int *fdp)
+static ssize_t link_receive(struct link *l,
+			    ssize_t (*receive)(int, void *, size_t, struct bs_packet_fds *),
+			    int link, struct iovec to, int *fdp)
 {
 	struct bs_packet_fds got;
 	ssize_t n;
 
 	link_lock();
-	n = shared ? bs_packet_recv_shared(link, to.iov_base, to.iov_len, &got)
-		   : bs_packet_recv_all(link, to.iov_base, to.iov_len, &got, MSG_DONTWAIT);
+	n = receive(link, to.iov_base, to.iov_len, &got);
 	if (n >= 0 && got.n > (l && n > 0 ? 1u : 0u))
 		n = -EPROTO;
 	if (n > 0 && got.n == 1) {
@@ -218,7 +224,8 @@ static ssize_t link_receive(struct link *l, bool shared, int link, struct iovec 
 	return n;
 }
 
-ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
+static ssize_t link_recv(ssize_t (*receive)(int, void *, size_t, struct bs_packet_fds *), int link,
+			 void *buf, size_t size, int *fdp)
 {
 	struct link *l = NULL;
 
@@ -228,15 +235,22 @@ ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
 		if (!l)
 			return -ENOMEM;
 	}
-	return link_receive(l, false, link, (struct iovec){ buf, size }, fdp);
+	return link_receive(l, receive, link, (struct iovec){ buf, size }, fdp);
+}
+
+ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp)
+{
+	return link_recv(packet_careful, link, buf, size, fdp);
+}
+
+ssize_t bs_link_take(int link, void *buf, size_t size, int *fdp)
+{
+	return link_recv(bs_packet_take, link, buf, size, fdp);
 }
 
 ssize_t bs_link_recv_shared(int socket, void *buf, size_t size, int *fdp)
 {
-	struct link *l = malloc(sizeof(*l));
-
-	*fdp = -1;
-	return l ? link_receive(l, true, socket, (struct iovec){ buf, size }, fdp) : -ENOMEM;
+	return link_recv(bs_packet_recv_shared, socket, buf, size, fdp);
 }
 
 void bs_link_close(int fd)

@@ -33,6 +33,9 @@ void bs_link_timer_ring(int timer);
 /* bs_packet_recv, not waiting; *fdp is noted too, until bs_link_forget. -ENOMEM: nothing is taken. */
 ssize_t bs_link_recv(int link, void *buf, size_t size, int *fdp);
 
+/* The same, of bs_packet_take: a descriptor that cannot be had is lost. */
+ssize_t bs_link_take(int link, void *buf, size_t size, int *fdp);
+
 /* The same, of bs_packet_recv_shared. */
 ssize_t bs_link_recv_shared(int socket, void *buf, size_t size, int *fdp);
 

@@ -37,7 +37,7 @@ static int hold_lock(struct bs_hold *hold, enum bs_origin origin)
 	if (origin == BS_TRAVELLED &&
 	    (owner_look(hold_owner(hold)) & BS_END_STATE) != BS_END_TRAVELLING)
 		return -EPROTO;
-	return bs_end_lock(hold->sight.fd, hold->sight.own_byte) == 0 ? 0 : -EPROTO;
+	return bs_end_lock_byte(hold->sight.fd, hold->sight.own_byte) == 0 ? 0 : -EPROTO;
 }
 
 /* Who has made a segment that is not sealed can cut it off under us. A broker chosen by the caller may

@@ -10,7 +10,7 @@
 
 #include "proto/end.h"
 
-int bs_end_lock(int fd, uint64_t byte)
+int bs_end_lock_byte(int fd, uint64_t byte)
 {
 	struct flock fl = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1
@@ -18,6 +18,15 @@ int bs_end_lock(int fd, uint64_t byte)
 
 	if (fcntl(fd, F_OFD_SETLK, &fl) < 0)
 		return errno == EACCES ? -EAGAIN : errno == ENOLCK ? -ENOMEM : -errno;
+	return 0;
+}
+
+int bs_end_lock(int fd, uint64_t byte)
+{
+	int r = bs_end_lock_byte(fd, byte);
+
+	if (r < 0)
+		return r;
 	if (lseek(fd, (off_t)byte, SEEK_SET) < 0) {
 		int saved = errno;
 

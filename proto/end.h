@@ -16,6 +16,9 @@
 /* Lock @byte through this description and set its offset there. 0; -EAGAIN: another has it; -ENOMEM. */
 int bs_end_lock(int fd, uint64_t byte);
 
+/* Likewise, and leave the offset as it is: for what says the byte already, or is no end. */
+int bs_end_lock_byte(int fd, uint64_t byte);
+
 /* Give the byte back. Only the owner, never in a forked child. */
 void bs_end_unlock(int fd, uint64_t byte);
 

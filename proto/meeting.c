@@ -88,11 +88,12 @@ static int meeting_user_path(char path[BS_SOCKET_PATH], bool make)
 	snprintf(full, sizeof(full), "%s/broker.sock", dir);
 	if (strlen(full) > PATH_LIMIT)
 		return -ENAMETOOLONG;
-	if (make)
-		r = meeting_make_dir(dir);
-	if (r < 0)
-		return r;
 	r = meeting_check_dir(dir);
+	if (r == -ENOENT && make) {
+		r = meeting_make_dir(dir);
+		if (r == 0) /* or it was somebody else, just now */
+			r = meeting_check_dir(dir);
+	}
 	if (r < 0 && (r != -ENOENT || make))
 		return r;
 	return meeting_copy(path, full);

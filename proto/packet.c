@@ -11,6 +11,8 @@
  * looked at, whose descriptor is then no help. So it is not taken unless there is room for one more
  * than the look has used.
  *
+ * Who can ask for the same again does without the look (bs_packet_take).
+ *
  * A descriptor that comes is moved away from 0, 1 and 2. Its place is made sure of before the message
  * is taken: it is that of the look's, which was moved there first.
  *
@@ -120,6 +122,16 @@ static ssize_t packet_receive(int socket, struct iovec iov, struct bs_packet_fds
 	packet_collect(&m, got);
 	*marksp = m.msg_flags;
 	return n;
+}
+
+ssize_t bs_packet_take(int socket, void *buf, size_t size, struct bs_packet_fds *got)
+{
+	int marks = 0;
+	ssize_t n = packet_receive(socket, (struct iovec){ buf, size }, got, MSG_DONTWAIT, &marks);
+
+	if (n >= 0 && (marks & MSG_CTRUNC))
+		return -EMFILE;
+	return n > 0 && (marks & MSG_TRUNC) ? -EMSGSIZE : n;
 }
 
 int bs_packet_raise(int fd)

@@ -33,6 +33,10 @@ ssize_t bs_packet_recv(int socket, void *buf, size_t size, int *fdp, int flags);
 ssize_t bs_packet_recv_all(int socket, void *buf, size_t size, struct bs_packet_fds *got,
 			   int flags);
 
+/* The same with one system call, not waiting, for who can do without the packet: when not all of its
+ * descriptors can be had it is lost, and the result -EMFILE. They are as they come, perhaps below 3. */
+ssize_t bs_packet_take(int socket, void *buf, size_t size, struct bs_packet_fds *got);
+
 /* Likewise, not waiting, from a socket that others may be reading, too: any process, with this function
  * or another. -EMFILE: there is not room for two descriptors, and the packet stays; one that has more
  * than one goes, and is -EPROTO or gives what it had. 0: an empty packet, which is taken, or the peer

@@ -96,6 +96,33 @@ START_TEST(with_no_descriptor_free_the_packet_stays)
 }
 END_TEST
 
+START_TEST(who_can_ask_again_takes_a_packet_at_once_and_may_lose_it)
+{
+	struct bs_packet_fds got;
+	struct raw_famine famine;
+	int ends[2];
+	ssize_t n;
+	char buf[4];
+
+	pair_open(ends);
+	GIVES(bs_packet_take(ends[1], buf, sizeof(buf), &got), -EAGAIN);
+	GIVES(bs_packet_send(ends[0], "x", 1, ends[0], 0), 0);
+	GIVES(bs_packet_take(ends[1], buf, sizeof(buf), &got), 1);
+	GIVES(got.n, 1);
+	close(got.fds[0]);
+	GIVES(bs_packet_send(ends[0], "12345", 5, -1, 0), 0);
+	GIVES(bs_packet_take(ends[1], buf, sizeof(buf), &got), -EMSGSIZE);
+	GIVES(bs_packet_send(ends[0], "x", 1, ends[0], 0), 0);
+	raw_famine_begin(&famine, 0);
+	n = bs_packet_take(ends[1], buf, sizeof(buf), &got);
+	raw_famine_end(&famine);
+	GIVES(n, -EMFILE);
+	GIVES(got.n, 0);
+	GIVES(bs_packet_take(ends[1], buf, sizeof(buf), &got), -EAGAIN);
+	pair_close(ends);
+}
+END_TEST
+
 /* What else may be asked of the kernel on this socket is not in the way, and is not left open. */
 START_TEST(of_a_socket_that_tells_who_sends_only_the_descriptor_is_taken)
 {
@@ -187,6 +214,7 @@ int main(void)
 		ONCE(bytes_and_a_descriptor_arrive),
 		ONCE(descriptors_that_are_not_wanted_are_closed),
 		ONCE(with_no_descriptor_free_the_packet_stays),
+		ONCE(who_can_ask_again_takes_a_packet_at_once_and_may_lose_it),
 		ONCE(of_a_socket_that_tells_who_sends_only_the_descriptor_is_taken),
 		ONCE(the_socket_is_where_the_environment_says),
 		ONCE(a_directory_open_to_others_is_no_place_to_meet),
