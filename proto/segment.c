@@ -192,7 +192,13 @@ int bs_segment_check(int fd, struct bs_geometry *geo, struct bs_header *header, 
 	if (n != (ssize_t)sizeof(*header))
 		return -EPROTO;
 	int rc = bs_geometry_check(geo, header, (uint64_t)st->st_size);
-	return rc == 0 && geo->sealed && !bs_segment_is_sealed(fd) ? -EPROTO : rc;
+	if (rc < 0 || !geo->sealed)
+		return rc;
+	/* Its seals hold from when they are seen on: it may have been cut off just before. */
+	uint64_t size = (uint64_t)st->st_size;
+	if (!bs_segment_is_sealed(fd) || fstat(fd, st) < 0 || (uint64_t)st->st_size != size)
+		return -EPROTO;
+	return 0;
 }
 
 static struct bs_segment *map_anew(int fd, uint64_t len, bool write)
