@@ -49,6 +49,7 @@ static void came_back(const char *what, int rc, const int *documented, size_t n)
 			  sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)); \
 	} while (0)
 
+#define SEVERAL 5 /* chunks in one call */
 #define WRITES	0, -EPIPE, -EAGAIN, -ETIMEDOUT, -EPROTO
 #define READS	1, 0, -ECONNRESET, -EAGAIN, -ETIMEDOUT, -EPROTO
 #define ARRIVES 0, -EPROTO, -EPROTONOSUPPORT, -EPIPE, -ETIMEDOUT, -EAGAIN, -ENOMEM
@@ -56,6 +57,22 @@ static void came_back(const char *what, int rc, const int *documented, size_t n)
 static uint64_t soon(void)
 {
 	return bstream_after_ms(WAIT_MS);
+}
+
+static void writer_uses_many(struct bstream_writer *w, size_t len)
+{
+	struct iovec several[SEVERAL];
+	void *span;
+	int rc;
+
+	for (int i = 0; i < SEVERAL; i++)
+		several[i] = (struct iovec){ scratch, i % 2 == 0 ? len : 1 };
+	IN_TIME(bstream_write_many(w, several, SEVERAL, soon()), 1, 2, 3, 4, SEVERAL, -EPIPE,
+		-ETIMEDOUT, -EPROTO);
+	IN_TIME(bstream_writev(w, several, 2, soon()), WRITES, -EMSGSIZE);
+	IN_TIME(rc = bstream_reserve(w, len, &span, soon()), WRITES);
+	if (rc == 0)
+		IN_TIME((bstream_cancel(w), 0), 0);
 }
 
 static void writer_uses(struct bstream_writer *w, unsigned i)
@@ -73,10 +90,30 @@ static void writer_uses(struct bstream_writer *w, unsigned i)
 		memset(span, 'x', len);
 		IN_TIME(bstream_commit(w, len / 2), 0, -EPIPE);
 	}
+	writer_uses_many(w, len);
 	IN_TIME(bstream_drain(w, soon()), 0, -EPIPE, -EAGAIN, -ETIMEDOUT);
 	IN_TIME(bstream_writer_stat(w, &stat), 0);
 	MUST(stat.in_flight <= CAPACITY);
 	MUST(bstream_writer_describe(w, text, sizeof(text)) > 0);
+}
+
+/* What is shown lies in the stream's own memory, whatever its lengths become. */
+static void reader_uses_many(struct bstream_reader *r)
+{
+	struct iovec several[SEVERAL];
+	int rc;
+
+	IN_TIME(rc = bstream_peek_many(r, several, SEVERAL, soon()), READS, 2, 3, 4, SEVERAL);
+	for (int i = 0; i < rc; i++) {
+		MUST(several[i].iov_len <= CHUNK_MAX);
+		memcpy(scratch, several[i].iov_base, several[i].iov_len);
+	}
+	if (rc < 1)
+		return;
+	GIVES(bstream_release_many(r, rc + 1), -EINVAL);
+	if (rc > 1)
+		GIVES(bstream_release_many(r, rc - 1), 0);
+	GIVES(bstream_release(r), 0);
 }
 
 static void reader_uses(struct bstream_reader *r)
@@ -95,6 +132,7 @@ static void reader_uses(struct bstream_reader *r)
 		memcpy(scratch, chunk, len);
 		GIVES(bstream_release(r), 0);
 	}
+	reader_uses_many(r);
 	IN_TIME(bstream_reader_stat(r, &stat), 0);
 }
 
@@ -133,6 +171,13 @@ static void writer_clones(struct bstream_writer *w)
 	bstream_writer_close(other);
 }
 
+/* From here on each refusal asks what there is, and so does this. */
+static void polls(int fd)
+{
+	came_back("pollfd", fd < 0 ? fd : 0,
+		  (const int[]){ 0, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -ENOSYS }, 6);
+}
+
 struct stream {
 	struct bstream_writer *w;
 	struct bstream_reader *r;
@@ -152,6 +197,11 @@ static void stream_make(struct stream *s, bool sealed)
 static void stream_use(struct stream *s)
 {
 	for (unsigned i = 0; i < ROUNDS; i++) {
+		began = bs_now();
+		if (s->w && i % 4 == 0)
+			polls(bstream_writer_pollfd(s->w));
+		if (s->r && i % 4 == 3)
+			polls(bstream_reader_pollfd(s->r));
 		if (s->w)
 			writer_uses(s->w, i);
 		if (s->r)
