@@ -95,7 +95,7 @@ START_TEST(who_scribbles_harms_neither_broker_nor_others)
 		good_is_well(good_w, good_r);
 	}
 	tool_looks();
-	guard_kill(pid);
+	peer_end(pid);
 	GIVES(raw_broker_pid(), broker);
 	bstream_writer_close(bad_w);
 	bstream_remove("bad");

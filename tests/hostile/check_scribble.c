@@ -83,6 +83,7 @@ static void writer_uses(struct bstream_writer *w, unsigned i)
 	void *span;
 	int rc;
 
+	peer_await();
 	IN_TIME(bstream_write(w, scratch, len, soon()), WRITES);
 	IN_TIME(bstream_write(w, scratch, len, BSTREAM_DONT_WAIT), WRITES);
 	IN_TIME(rc = bstream_reserve(w, len, &span, soon()), WRITES);
@@ -90,6 +91,7 @@ static void writer_uses(struct bstream_writer *w, unsigned i)
 		memset(span, 'x', len);
 		IN_TIME(bstream_commit(w, len / 2), 0, -EPIPE);
 	}
+	peer_await();
 	writer_uses_many(w, len);
 	IN_TIME(bstream_drain(w, soon()), 0, -EPIPE, -EAGAIN, -ETIMEDOUT);
 	IN_TIME(bstream_writer_stat(w, &stat), 0);
@@ -123,16 +125,21 @@ static void reader_uses(struct bstream_reader *r)
 	size_t len = 0;
 	int rc;
 
+	peer_await();
 	IN_TIME(bstream_read(r, scratch, sizeof(scratch), &len, soon()), READS);
 	MUST(len <= CHUNK_MAX);
 	IN_TIME(bstream_read(r, scratch, sizeof(scratch), &len, BSTREAM_DONT_WAIT), READS);
+	peer_await();
 	IN_TIME(rc = bstream_peek(r, &chunk, &len, soon()), READS);
 	if (rc == 1) {
 		MUST(len <= CHUNK_MAX);
 		memcpy(scratch, chunk, len);
 		GIVES(bstream_release(r), 0);
 	}
-	reader_uses_many(r);
+	for (int i = 0; i < 4; i++) {
+		peer_await();
+		reader_uses_many(r);
+	}
 	IN_TIME(bstream_reader_stat(r, &stat), 0);
 }
 
@@ -232,7 +239,7 @@ START_TEST(who_scribbles_harms_nobody_but_his_stream)
 	bstream_writer_close(bad.w);
 	bstream_reader_close(bad.r);
 	came_back("close", 0, (const int[]){ 0 }, 1);
-	guard_kill(pid);
+	peer_end(pid);
 	bstream_writer_close(good.w);
 	GIVES(guard_read(good.r, BSTREAM_DONT_WAIT), 0);
 	bstream_reader_close(good.r);
@@ -249,14 +256,14 @@ START_TEST(who_scribbles_holds_no_lone_end)
 	pid_t pid = peer_begin(&s.r->hold.sight, (enum deed)(_i % N_DEEDS));
 	for (unsigned i = 0; i < ROUNDS; i++)
 		reader_uses(s.r);
-	guard_kill(pid);
+	peer_end(pid);
 	bstream_writer_close(s.w);
 	bstream_reader_close(s.r);
 	stream_make(&s, sealed);
 	pid = peer_begin(&s.w->hold.sight, (enum deed)(_i % N_DEEDS));
 	for (unsigned i = 0; i < ROUNDS; i++)
 		writer_uses(s.w, i);
-	guard_kill(pid);
+	peer_end(pid);
 	bstream_writer_close(s.w);
 	bstream_reader_close(s.r);
 }
@@ -278,7 +285,7 @@ START_TEST(who_claims_without_end_leads_no_reader_on)
 		MUST(s.r->head - from <= 2 * CAPACITY + 1024);
 		sched_yield();
 	}
-	guard_kill(pid);
+	peer_end(pid);
 	bstream_writer_close(s.w);
 	bstream_reader_close(s.r);
 }

@@ -135,15 +135,18 @@ static void numbers(struct peer *p)
 	atomic_store(&slot->seq, h);
 }
 
-/* There is a chunk, of a length and a class that change while it is read. */
+/* There are chunks, in all slots, of lengths and classes that change while they are read. */
 static void lengths(struct peer *p)
 {
 	for (uint64_t i = 0; i < p->geo.capacity; i++) {
-		struct bs_slot *slot = bs_segment_slot(p->g, &p->geo, i);
+		uint64_t chunk = head_look(p->g) + i;
+		struct bs_slot *slot = bs_segment_slot(p->g, &p->geo, chunk % p->geo.capacity);
+
+		uint64_t class = dice(p) % 4 == 0 ? dice(p) % 8 : p->geo.n_bodies - 1;
 
 		atomic_store(&slot->len, (uint32_t)extreme(p, p->geo.chunk_max));
-		atomic_store(&slot->flags, (uint32_t)(dice(p) % 8 << BS_SLOT_CLASS_AT));
-		atomic_store(&slot->seq, head_look(p->g) + 1);
+		atomic_store(&slot->flags, (uint32_t)(class << BS_SLOT_CLASS_AT));
+		atomic_store(&slot->seq, chunk + 1);
 	}
 }
 
@@ -205,22 +208,41 @@ static void (*const deeds[N_DEEDS])(struct peer *) = {
 	[DEED_HINTS] = hints,	    [DEED_POSTS] = posts,     [DEED_SIZES] = sizes,
 };
 
+static _Atomic uint64_t *n_done; /* deeds, of the one peer there is */
+
+void peer_await(void)
+{
+	uint64_t before = *n_done;
+
+	UNTIL(*n_done > before + 1); /* one of them from its beginning */
+}
+
+void peer_end(pid_t pid)
+{
+	guard_kill(pid);
+	guard_shared_free((void *)n_done, sizeof(*n_done));
+	n_done = NULL;
+}
+
 pid_t peer_begin(const struct bs_sight *s, enum deed deed)
 {
 	struct peer p = { .geo = s->geo,
 			  .fd = bs_end_reopen(s->fd, O_RDWR),
 			  .state = 0x9e3779b97f4a7c15 + deed };
 
-	MUST(p.fd >= 0);
+	MUST(p.fd >= 0 && n_done == NULL);
+	n_done = guard_shared_new(sizeof(*n_done));
 	pid_t pid = guard_fork();
 	if (pid > 0) {
 		close(p.fd);
+		peer_await();
 		return pid;
 	}
 	p.g = mmap(NULL, p.geo.size, PROT_READ | PROT_WRITE, MAP_SHARED, p.fd, 0);
 	MUST(p.g != MAP_FAILED);
 	for (uint64_t n = 0;; n++) {
 		deeds[deed](&p);
+		*n_done = n + 1;
 		if (n % 1024 == 0)
 			sched_yield();
 	}

@@ -21,7 +21,14 @@ enum deed {
 	N_DEEDS,
 };
 
-/* Fork one that does this, as fast as it can, to the stream seen by @s, until it is killed. */
+/* Fork one that does this, as fast as it can, to the stream seen by @s, until it is killed. It has begun.
+ * There is one at a time. */
 pid_t peer_begin(const struct bs_sight *s, enum deed deed);
+
+/* Until it has done it once more: calls that fail at once would all meet the same. */
+void peer_await(void);
+
+/* Kill it. */
+void peer_end(pid_t pid);
 
 #endif
