@@ -214,8 +214,8 @@ static void *progress_loop(void *unused)
 		uint64_t woken = 0;
 		int n = poll(&poll_fd, 1, progress.form ? tick_ms : -1);
 
-		if (n > 0 && read(progress.wake_fd, &woken, sizeof(woken)) < 0)
-			continue;
+		if (n < 0 || (n > 0 && read(progress.wake_fd, &woken, sizeof(woken)) < 0))
+			continue; /* a signal's handler ran here: it has asked, and is heard next */
 		if (woken >= WAKE_STOP)
 			return NULL;
 		/* Asked by a signal: the rate of the whole time. By the clock: the rate of now. */

@@ -102,6 +102,8 @@ static void answer(int conn, uint16_t type, struct input *in)
 	size_t len = how % 4 == 0 ? sizeof(struct bs_reply)
 		     : how % 4 == 1 && is_of_mailbox(type)
 			     ? sizeof(struct bs_reply_message) + input_u8(in)
+		     : how % 4 == 1 && type == BS_REQ_RULES
+			     ? sizeof(struct bs_reply_text) + input_u8(in)
 		     : how % 4 == 1 ? sizeof(struct bs_reply_broker)
 		     : how % 4 == 2 ? sizeof(reply) + input_u8(in) * sizeof(struct bs_wire_stat)
 				    : input_u16(in) % sizeof(packet);
@@ -228,6 +230,62 @@ static int ask_mailbox(unsigned what)
 	return rc < 0 ? rc : 0;
 }
 
+/* What changes, hands over, or asks for a text. */
+static int ask_more(unsigned what)
+{
+	struct bstream_mailbox_options others = BSTREAM_MAILBOX_OPTIONS_INIT;
+	struct bstream_options options = BSTREAM_OPTIONS_INIT;
+	struct bstream_mailbox *box;
+	struct bstream_refusal refusal = { .size = sizeof(refusal) };
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+	char text[64];
+	int rc, fd;
+
+	options.chunk_max = 64;
+	switch (what % 8) {
+	case 0:
+		rc = bstream_broker_rules(text, sizeof(text));
+		HOLDS(rc < 0 || strlen(text) < sizeof(text));
+		return rc > 0 ? 0 : rc;
+	case 1:
+		others.mode = what;
+		rc = bstream_mailbox_open_with("x", &others, &box);
+		if (rc == 0)
+			bstream_mailbox_close(box);
+		return rc;
+	case 2:
+		rc = bstream_broker_metrics(&fd);
+		if (rc == 0)
+			close(fd);
+		return rc;
+	case 3:
+		return bstream_eof("x");
+	case 4:
+		return bstream_remove("x");
+	case 5:
+		rc = bstream_connect("x", "note", 4, &options, BSTREAM_DONT_WAIT, &w);
+		if (rc == 0)
+			bstream_writer_close(w);
+		return rc;
+	case 6:
+		HOLDS(bstream_pair(&options, &w, &r) == 0);
+		rc = bstream_send("x", "note", 4, r, BSTREAM_DONT_WAIT);
+		if (rc < 0)
+			bstream_reader_close(r);
+		bstream_writer_close(w);
+		return rc;
+	default:
+		rc = bstream_open_writer("x", BSTREAM_DONT_WAIT, &w);
+		if (rc == 0)
+			bstream_writer_close(w);
+		else if (bstream_refusal(&refusal) == 0)
+			HOLDS(strnlen(refusal.limit_name, sizeof(refusal.limit_name)) <
+			      sizeof(refusal.limit_name));
+		return rc;
+	}
+}
+
 static int ask(unsigned what)
 {
 	struct bstream_stat stat = { .size = sizeof(stat) };
@@ -238,6 +296,8 @@ static int ask(unsigned what)
 	int n = 0, rc;
 
 	options.chunk_max = 64;
+	if (what >= 224)
+		return ask_more(what);
 	if (what >= 192)
 		return ask_mailbox(what);
 	switch (what % 8) {

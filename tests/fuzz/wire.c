@@ -301,8 +301,9 @@ static size_t packet_make(struct input *in, unsigned char packet[PACKET_MAX], in
 		owner = (struct bs_wire_owner){ input_u16(in), input_u8(in) };
 		len += sizeof(owner);
 	}
+	uint16_t needs = type % 32 == BS_REQ_RULES ? BS_FEATURE_RULES : owned;
 	struct bs_wire_head head = { BS_WIRE_MAGIC, BS_WIRE_VERSION,   type % 32,
-				     (uint32_t)len, BS_LAYOUT_VERSION, owned };
+				     (uint32_t)len, BS_LAYOUT_VERSION, needs };
 	struct bs_req_name q = { .head = head, .flags = how / 4 % 4 };
 	struct bs_req_create c = { .head = head };
 

@@ -126,7 +126,8 @@ static void messages(void)
 	struct bstream_reader *r;
 	int s[2];
 
-	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s) == 0);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s) < 0)
+		return; /* this one's failure is no business of the library's */
 	if (WENT(bstream_pair(&o, &w, &r))) {
 		bool sent = WENT(bstream_reader_send(s[0], r)), here = !sent;
 
@@ -140,6 +141,33 @@ static void messages(void)
 	}
 	close(s[0]);
 	close(s[1]);
+}
+
+/* What is refused is what an owner who polls is refused, too. */
+static void pollers(void)
+{
+	struct bstream_options o = small(0);
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+	char buf[64];
+	size_t len;
+
+	if (!WENT(bstream_pair(&o, &w, &r)))
+		return;
+	WENT(bstream_reader_pollfd(r));
+	WENT(bstream_writer_pollfd(w));
+	int rc = bstream_read(r, buf, sizeof(buf), &len, BSTREAM_DONT_WAIT);
+	MUST(rc == -EAGAIN);
+	both_use(w, r);
+	for (int i = 0; i < 2; i++)
+		WENT(bstream_write(w, "abc", 3, BSTREAM_DONT_WAIT));
+	rc = bstream_write(w, "abc", 3, BSTREAM_DONT_WAIT);
+	MUST(rc == -EAGAIN);
+	while (bstream_read(r, buf, sizeof(buf), &len, BSTREAM_DONT_WAIT) == 1)
+		;
+	both_wait(w, r);
+	bstream_writer_close(w);
+	bstream_reader_close(r);
 }
 
 static int see(const struct bstream_stat *stat, void *arg)
@@ -214,6 +242,38 @@ static void mailbox(void)
 	bstream_mailbox_close(box);
 }
 
+/* What a broker is asked besides: its rules, its figures, a mailbox for others, an end that is parked, sent
+ * on, and taken again. */
+static void questions(void)
+{
+	struct bstream_mailbox_options others = BSTREAM_MAILBOX_OPTIONS_INIT;
+	struct bstream_options o = small(0);
+	struct bstream_mailbox *box = NULL;
+	struct bstream_message m = { 0 };
+	struct bstream_reader *r = NULL;
+	char text[200];
+	int fd;
+
+	WENT(bstream_broker_rules(text, sizeof(text)));
+	if (WENT(bstream_broker_metrics(&fd)))
+		close(fd);
+	others.mode = 0620;
+	if (WENT(bstream_mailbox_open_with("box", &others, &box)))
+		WENT(bstream_mailbox_pollfd(box));
+	if (WENT(bstream_create("s", &o)) &&
+	    WENT(bstream_open_reader("s", BSTREAM_DONT_WAIT, &r)) && !WENT(bstream_reader_park(r)))
+		bstream_reader_close(r); /* it stayed ours */
+	if (WENT(bstream_open_reader("s", BSTREAM_DONT_WAIT, &r)) &&
+	    !WENT(bstream_send("box", "end", 3, r, BSTREAM_DONT_WAIT)))
+		bstream_reader_close(r);
+	if (box != NULL && WENT(bstream_mailbox_recv(box, &m, BSTREAM_DONT_WAIT)))
+		bstream_reader_close(m.reader);
+	bstream_mailbox_close(box);
+	faults_disarm(NULL);
+	int rc = bstream_remove("s");
+	MUST(rc == 0 || rc == -ENOENT);
+}
+
 /* Without a broker: the first call starts one. */
 static void start(void)
 {
@@ -232,10 +292,12 @@ static const struct scene {
 } scenes[] = {
 	{ "unsealed pair", unsealed_pair, false },
 	{ "sealed pair", sealed_pair, false },
+	{ "pollers", pollers, false },
 	{ "messages", messages, false },
 	{ "unsealed name", unsealed_name, true },
 	{ "sealed name", sealed_name, true },
 	{ "mailbox", mailbox, true },
+	{ "questions", questions, true },
 	{ "start", start, false },
 };
 #define N_SCENES (int)(sizeof(scenes) / sizeof(scenes[0]))

@@ -4,6 +4,7 @@
  * errors. Calls that cannot fail, or whose failure means nothing (close, munmap, unlink: the thing is
  * gone as far as we are concerned), are not wrapped.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -179,6 +181,36 @@ WRAP(char *, NULL, realpath, (const char *path, char *to), (path, to), ENOMEM, E
 WRAP(ssize_t, -1, readlink, (const char *path, char *to, size_t n), (path, to, n), ENOMEM)
 WRAP(int, -1, pipe2, (int ends[2], int flags), (ends, flags), EMFILE, ENFILE)
 
+WRAP(int, -1, fallocate, (int fd, int mode, off_t at, off_t len), (fd, mode, at, len), ENOSPC,
+     EINTR, EOPNOTSUPP)
+WRAP(int, -1, dup3, (int from, int to, int flags), (from, to, flags), EMFILE, EINTR)
+WRAP(int, -1, renameat2, (int a, const char *from, int b, const char *to, unsigned flags),
+     (a, from, b, to, flags), ENOSPC, EINVAL, EEXIST)
+WRAP(int, -1, fstatat, (int dir, const char *path, struct stat *st, int flags),
+     (dir, path, st, flags), ENOMEM, ENOENT)
+WRAP(DIR *, NULL, fdopendir, (int fd), (fd), ENOMEM)
+WRAP(FILE *, NULL, fdopen, (int fd, const char *mode), (fd, mode), ENOMEM)
+WRAP(FILE *, NULL, open_memstream, (char **textp, size_t *lenp), (textp, lenp), ENOMEM)
+WRAP(char *, NULL, strdup, (const char *text), (text), ENOMEM)
+WRAP(void *, NULL, realloc, (void *p, size_t size), (p, size), ENOMEM)
+
+int __real_openat(int dir, const char *path, int flags, ...);
+int __wrap_openat(int dir, const char *path, int flags, ...);
+int __wrap_openat(int dir, const char *path, int flags, ...)
+{
+	int error = strikes("openat", ERRORS(EMFILE, ENFILE, ENOMEM, EACCES, ENOENT));
+	va_list va;
+
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
+	va_start(va, flags);
+	mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(va, mode_t) : 0;
+	va_end(va);
+	return __real_openat(dir, path, flags, mode);
+}
+
 /* Only what is added can be too much. */
 int __real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
@@ -221,6 +253,74 @@ ssize_t __wrap_pwrite(int fd, const void *from, size_t n, off_t at)
 	return -1;
 }
 
+/* What has no kind (an eventfd, a signalfd, inotify) is read and written whole, or there is nothing. */
+static bool has_kind(int fd)
+{
+	struct stat st;
+
+	return __real_fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) != 0;
+}
+
+ssize_t __real_read(int fd, void *to, size_t n);
+ssize_t __wrap_read(int fd, void *to, size_t n);
+ssize_t __wrap_read(int fd, void *to, size_t n)
+{
+	int error = has_kind(fd) ? strikes("read", ERRORS(EINTR, EIO, ENODATA /* short */)) : 0;
+
+	if (error == ENODATA)
+		return __real_read(fd, to, n / 2 + n % 2);
+	if (error == 0)
+		return __real_read(fd, to, n);
+	errno = error;
+	return -1;
+}
+
+ssize_t __real_write(int fd, const void *from, size_t n);
+ssize_t __wrap_write(int fd, const void *from, size_t n);
+ssize_t __wrap_write(int fd, const void *from, size_t n)
+{
+	int error = has_kind(fd) ? strikes("write", ERRORS(EINTR, ENOSPC, EIO, ENODATA /* short */))
+				 : 0;
+
+	if (error == ENODATA)
+		return __real_write(fd, from, n / 2 + n % 2);
+	if (error == 0)
+		return __real_write(fd, from, n);
+	errno = error;
+	return -1;
+}
+
+/* Of one piece, as bstreamctl does it. */
+ssize_t __real_preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags);
+ssize_t __wrap_preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags);
+ssize_t __wrap_preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	int error = strikes("preadv2", ERRORS(EINTR, EAGAIN, EOPNOTSUPP, EIO, ENODATA /* short */));
+	struct iovec half = { iov->iov_base, iov->iov_len / 2 + iov->iov_len % 2 };
+
+	if (error == ENODATA)
+		return __real_preadv2(fd, &half, 1, at, flags);
+	if (error == 0)
+		return __real_preadv2(fd, iov, n, at, flags);
+	errno = error;
+	return -1;
+}
+
+ssize_t __real_writev(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
+{
+	int error = strikes("writev", ERRORS(EINTR, EAGAIN, ENOSPC, ENODATA /* short */));
+	struct iovec half = { iov->iov_base, iov->iov_len / 2 + iov->iov_len % 2 };
+
+	if (error == ENODATA)
+		return __real_writev(fd, &half, 1);
+	if (error == 0)
+		return __real_writev(fd, iov, n);
+	errno = error;
+	return -1;
+}
+
 /* ---- sockets and waiting -------------------------------------------------------------------- */
 
 WRAP(int, -1, socket, (int domain, int type, int protocol), (domain, type, protocol), EMFILE,
@@ -240,6 +340,15 @@ WRAP(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags)
      ENOMEM, ECONNRESET)
 WRAP(int, -1, ppoll, (struct pollfd * p, nfds_t n, const struct timespec *t, const sigset_t *set),
      (p, n, t, set), EINTR, ENOMEM)
+WRAP(int, -1, poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms), EINTR, ENOMEM)
+WRAP(ssize_t, -1, recv, (int fd, void *to, size_t n, int flags), (fd, to, n, flags), EINTR, EAGAIN,
+     ECONNRESET)
+WRAP(ssize_t, -1, send, (int fd, const void *from, size_t n, int flags), (fd, from, n, flags),
+     EINTR, EAGAIN, ENOBUFS, EPIPE)
+WRAP(int, -1, socketpair, (int domain, int type, int protocol, int ends[2]),
+     (domain, type, protocol, ends), EMFILE, ENFILE, ENOBUFS)
+WRAP(int, -1, timerfd_create, (int clock, int flags), (clock, flags), EMFILE, ENFILE, ENOMEM)
+WRAP(int, -1, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), EMFILE, ENOMEM)
 WRAP(int, -1, epoll_create1, (int flags), (flags), EMFILE, ENOMEM)
 WRAP(int, -1, epoll_wait, (int e, struct epoll_event *ev, int n, int ms), (e, ev, n, ms), EINTR)
 WRAP(int, -1, eventfd, (unsigned n, int flags), (n, flags), EMFILE)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 # What happens where something runs out: every system call fails in turn.
-scarce_calls = accept4 aligned_alloc bind calloc connect epoll_create1 epoll_ctl epoll_wait eventfd \
-	fchmod fcntl flock fork fstat fstatfs getrandom getsockopt inotify_add_watch inotify_init1 \
-	linkat listen lstat madvise malloc memfd_create mkdir mmap nanosleep open pidfd_open pipe2 \
-	posix_fallocate posix_spawnp ppoll pread pthread_atfork pthread_create pwrite readlink \
-	realpath reallocarray recvmsg rename sem_clockwait sem_init sendmsg shm_open socket stat \
-	statx syscall
+scarce_calls = accept4 aligned_alloc bind calloc connect dup3 epoll_create1 epoll_ctl epoll_wait \
+	eventfd fallocate fchmod fcntl fdopen fdopendir flock fork fstat fstatat fstatfs getrandom \
+	getsockopt inotify_add_watch inotify_init1 linkat listen lstat madvise malloc memfd_create mkdir \
+	mmap nanosleep open open_memstream openat pidfd_open pipe2 poll posix_fallocate posix_spawnp \
+	ppoll pread preadv2 pthread_atfork pthread_create pwrite read readlink realloc realpath reallocarray \
+	recv recvmsg rename renameat2 sem_clockwait sem_init send sendmsg shm_open signalfd socket \
+	socketpair stat statx strdup syscall timerfd_create write writev
 scarce_wrap = $(addprefix -Wl$(comma)--wrap=,$(scarce_calls))
 comma = ,
 scarce_tests = tests/scarce/check_storm

@@ -44,6 +44,14 @@ prepare() {
 	[ "$1" = create ] || printf 'a\nb\n' | "$tool" write --frame line s >/dev/null 2>&1
 }
 
+# did VERB - it said that it succeeded, and has: all of the input, or of the stream, and nothing else
+did() {
+	case $1 in
+	read) [ "$(<"$work/out")" = ab ] ;;
+	write) [ "$("$tool" read --timeout 10 s 2>&1)" = $'abone\ntwo' ] ;;
+	esac
+}
+
 # each_fault VERB ARGUMENT... - the verb, with each of its calls failing
 each_fault() {
 	local k calls stride rc bad='' tried=0 e more
@@ -69,6 +77,10 @@ each_fault() {
 			fi
 			if [ -z "$more" ] || [ $rc -ge 126 ]; then
 				bad="call $k, error $e: exit $rc: $(tail -n 3 "$work/out" | tr '\n' ' ')"
+				break 2
+			fi
+			if [ $rc -eq 0 ] && ! did "$1"; then
+				bad="call $k, error $e: it succeeded, with $(tail -n 3 "$work/out" | tr '\n' ' ')"
 				break 2
 			fi
 		done
