@@ -7,6 +7,8 @@
  * Then there are as many streams as were asked for (10,000), and a thousand clients: at a pace of 100,000
  * requests a minute in all, so that hardly any finds a queue before it, and once all at the same moment.
  * The last column is the slowest request. A broker that has grown by then fails the round.
+ *
+ * All of it twice: with a user's broker, and with one for all users (--system), whose streams are sealed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -20,6 +22,7 @@
 #include "bench/clock.h"
 #include "bench/crowd.h"
 #include "bench/histogram.h"
+#include "bench/programs.h"
 #include "bench/suite.h"
 #include "lib/bstream.h"
 
@@ -34,7 +37,16 @@ enum { STEP_CREATE, STEP_OPEN_WRITER, STEP_OPEN_READER, STEP_REMOVE, STEP_ALL, N
 static const char *const step_names[N_STEPS] = {
 	"create", "open-writer", "open-reader", "remove", "sequence",
 };
-static const char *const size_names[2] = { "default options", "small streams" };
+
+/* What was asked, of a user's broker and of a machine's. */
+enum { ASKS_DEFAULT, ASKS_SMALL, ASKS_ANY, ASKS_CROWD, N_ASKS };
+
+static const char *const ask_names[N_ASKS][2] = {
+	[ASKS_DEFAULT] = { "default options", "system, default options" },
+	[ASKS_SMALL] = { "small streams", "system, small streams" },
+	[ASKS_ANY] = { "", "system" },
+	[ASKS_CROWD] = { "1000 clients", "system, 1000 clients" },
+};
 
 static struct histogram hists[N_STEPS];
 
@@ -132,13 +144,14 @@ static struct bstream_options small_options(void)
 struct turn {
 	struct suite *suite;
 	unsigned round;
+	bool system;
 };
 
-static int keep(const struct turn *t, const char *what, const char *name, const struct histogram *h,
+static int keep(const struct turn *t, unsigned what, const char *name, const struct histogram *h,
 		double seconds, int err)
 {
 	struct point p = { .kase = 'H',
-			   .what = what,
+			   .what = ask_names[what][t->system],
 			   .transport = name,
 			   .n_writers = 1,
 			   .n_pairs = 1,
@@ -169,7 +182,7 @@ static int measure_trips(const struct turn *t)
 
 	memset(hists, 0, sizeof(hists));
 	err = trips(&hists[0]);
-	return keep(t, "", "seqpacket-trip", &hists[0], 0, err);
+	return keep(t, ASKS_ANY, "seqpacket-trip", &hists[0], 0, err);
 }
 
 static int measure_sequences(const struct turn *t, bool small)
@@ -184,7 +197,8 @@ static int measure_sequences(const struct turn *t, bool small)
 		err = sequence(name, small ? &options : NULL);
 	}
 	for (unsigned step = 0; step < N_STEPS; step++) {
-		int kept = keep(t, size_names[small], step_names[step], &hists[step], 0, err);
+		int kept = keep(t, small ? ASKS_SMALL : ASKS_DEFAULT, step_names[step],
+				&hists[step], 0, err);
 
 		if (kept)
 			return kept;
@@ -207,7 +221,7 @@ static int measure_list(const struct turn *t)
 
 	if (!err && n < t->suite->settings.n_streams)
 		err = -ENODATA;
-	return keep(t, "", "list", NULL, (double)(now_ns() - began) * 1e-9, err);
+	return keep(t, ASKS_ANY, "list", NULL, (double)(now_ns() - began) * 1e-9, err);
 }
 
 /* Create or remove the streams that are listed. */
@@ -278,7 +292,7 @@ static int measure_crowd(const struct turn *t, const char *name, unsigned n, int
 		err = -ENOMEM;
 	if (!t->suite->settings.quiet)
 		fprintf(stderr, "broker: %ld kB before, %ld kB after\n", before >> 10, after >> 10);
-	return keep(t, "1000 clients", name, &result.hist,
+	return keep(t, ASKS_CROWD, name, &result.hist,
 		    (double)result.slowest * round_ns_per_tick() * 1e-9, err);
 }
 
@@ -295,9 +309,9 @@ static int measure_crowds(struct turn *t)
 	return err;
 }
 
-static int broker_run(struct suite *suite)
+static int broker_measure(struct suite *suite, bool system)
 {
-	struct turn t = { .suite = suite };
+	struct turn t = { .suite = suite, .system = system };
 	int err = 0, made;
 
 	for (t.round = 0; t.round < suite->settings.rounds && !err; t.round++) {
@@ -309,12 +323,28 @@ static int broker_run(struct suite *suite)
 	}
 	made = err ? err : many(suite, true);
 	if (made)
-		return keep(&t, "", "list", NULL, 0, made);
+		return keep(&t, ASKS_ANY, "list", NULL, 0, made);
 	for (t.round = 0; t.round < suite->settings.rounds && !err; t.round++)
 		err = measure_list(&t);
 	if (!err)
 		err = measure_crowds(&t);
 	many(suite, false);
+	return err;
+}
+
+static int broker_run(struct suite *suite)
+{
+	int err = broker_measure(suite, false), started;
+
+	if (err)
+		return err;
+	started = programs_system_start();
+	if (started < 0) {
+		fprintf(stderr, "bstreamd --system has no result here: %s\n", strerror(-started));
+		return 0;
+	}
+	err = broker_measure(suite, true);
+	programs_system_stop();
 	return err;
 }
 

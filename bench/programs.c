@@ -10,14 +10,19 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/bstream.h"
 
 static char broker_dir[64];
+static pid_t system_pid;
 static char ctl_path[PATH_MAX], daemon_path[PATH_MAX];
 
 /* Look for @tail in our directory's parents; false: it is not there. */
@@ -92,4 +97,69 @@ void programs_broker_stop(void)
 	if (system(command) != 0)
 		fprintf(stderr, "%s is left behind\n", broker_dir);
 	broker_dir[0] = '\0';
+}
+
+/* The one of a whole machine, in the private directory: without rules, and so much for each user that no
+ * case is refused. Does not return. */
+static void system_run(const char *socket)
+{
+	const char *daemon = getenv("BSTREAM_DAEMON");
+
+	execlp(daemon ? daemon : "bstreamd", "bstreamd", "--system", "--socket", socket, "--access",
+	       broker_dir, "--quota", "streams=200000", "--quota", "bytes=1T", "--quota",
+	       "ends=400000", "--quota", "connections=4000", (char *)NULL);
+	_exit(127);
+}
+
+/* 0: it answers. */
+static int system_await(void)
+{
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
+
+	for (int i = 0; i < 5000; i++) {
+		if (bstream_broker_stat(&stat) == 0)
+			return 0;
+		if (waitpid(system_pid, NULL, WNOHANG) == system_pid) {
+			system_pid = 0;
+			return -ECHILD;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+static void system_use(bool system)
+{
+	char socket[128];
+
+	snprintf(socket, sizeof(socket), "%s/%s", broker_dir,
+		 system ? "system.sock" : "broker.sock");
+	setenv("BSTREAM_SOCKET", socket, 1);
+	bstream_broker_use(NULL, system ? BSTREAM_SYSTEM | BSTREAM_NO_START : 0);
+}
+
+int programs_system_start(void)
+{
+	int err;
+
+	system_use(true);
+	fflush(NULL);
+	system_pid = fork();
+	if (system_pid == 0)
+		system_run(getenv("BSTREAM_SOCKET"));
+	err = system_pid < 0 ? -errno : system_await();
+	if (err < 0)
+		programs_system_stop();
+	return err;
+}
+
+void programs_system_stop(void)
+{
+	if (system_pid > 0) {
+		if (bstream_broker_stop() < 0)
+			kill(system_pid, SIGKILL);
+		waitpid(system_pid, NULL, 0);
+	}
+	system_pid = 0;
+	system_use(false);
 }

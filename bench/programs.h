@@ -16,6 +16,10 @@ int programs_broker_start(const struct suite *suite);
 /* Stop it, if it was started, and remove its directory. */
 void programs_broker_stop(void);
 
+/* Beside it one for all users, which is asked from then on until it is stopped. 0 or a negative errno. */
+int programs_system_start(void);
+void programs_system_stop(void);
+
 /* Where bstreamctl is; "bstreamctl" if only $PATH can tell. Static. */
 const char *programs_ctl(const struct suite *suite);
 
