@@ -156,20 +156,33 @@ static void wait_note(struct bstream_reader *r, uint32_t what, uint64_t since)
 		figure_store(&l->waits, figure_load(&l->waits) + 1);
 }
 
-/* One sleep of at most a slice. Returns as items_news does. */
-static int items_sleep(struct bstream_reader *r, uint64_t now, uint64_t deadline)
+/* 1: there is news, and the flag is down; 0: it is up, and there was none behind it; -EPROTO. */
+static int items_raise(struct bstream_reader *r, const struct bs_hint *items)
+{
+	poll_clear(&r->g->items.poll);
+	hint_raise(items->wake_at, r->head + 1);
+	items_barrier(r);
+	int rc = items_news(r);
+	if (rc != 0)
+		hint_take(items->wake_at); /* nobody else sleeps here: spare the next post */
+	return rc;
+}
+
+/*
+ * One sleep of at most a slice, @again if there was one before. Returns as items_news does.
+ *
+ * Nobody but us raises this flag. If it is still up it has been since we looked behind it: whoever
+ * publishes finds it, and to look again behind another barrier would tell nothing.
+ */
+static int items_sleep(struct bstream_reader *r, bool again, uint64_t now, uint64_t deadline)
 {
 	const struct bs_hint items = bs_hint_items(r->g, &r->hold.sight.geo);
 	uint32_t seen = bs_hint_seen(&items);
+	bool up = again && hint_look(items.wake_at) == r->head + 1;
+	int rc = up ? 0 : items_raise(r, &items);
 
-	poll_clear(&r->g->items.poll);
-	hint_raise(items.wake_at, r->head + 1);
-	items_barrier(r);
-	int rc = items_news(r);
-	if (rc != 0) {
-		hint_take(items.wake_at); /* nobody else sleeps here: spare the next post */
+	if (rc != 0)
 		return rc;
-	}
 	if (!bs_hint_sleep(&items, seen, bs_slice_end(&r->hold, now, deadline)))
 		writers_ask(r);
 	return items_news(r);
@@ -193,8 +206,8 @@ int bs_items_await(struct bstream_reader *r, uint64_t deadline)
 		}
 		if (!slept)
 			wait_note(r, BS_WAITS_ITEMS, began);
+		rc = items_sleep(r, slept, now, deadline);
 		slept = true;
-		rc = items_sleep(r, now, deadline);
 	}
 	if (slept) {
 		wait_note(r, BS_WAITS_NOT, 0);

@@ -31,9 +31,11 @@
  * has gone, tell the next. */
 static bool broker_told(struct bs_hold *hold, uint64_t now)
 {
+	if (hold->header.name[0] == '\0') /* no broker ever does */
+		return false;
 	if (bs_end_held(hold->sight.fd, BS_BYTE_BROKER, 1) > 0)
 		return true;
-	if (!hold->sight.geo.sealed || hold->header.name[0] == '\0' ||
+	if (!hold->sight.geo.sealed ||
 	    (word_look(&hold->sight.g->verdicts.writers) & BS_W_REMOVED) != 0)
 		return false;
 	if (hold->restored_ns == 0 || now - hold->restored_ns >= RESTORE_EVERY_NS) {

@@ -17,6 +17,8 @@
  *       FAULT=4: no second look behind the flag.
  *       FAULT=5: who was woken does not raise the flag for the others.
  *       FAULT=6: who claims does not pass the wake-up on (with CAP=2).
+ *       FAULT=7: a reader that sleeps again looks at the generation behind the flag.
+ *       FAULT=8: it sleeps again without looking whether the flag is still up.
  */
 #ifndef FAULT
 #define FAULT 0
@@ -152,9 +154,11 @@ claimed:
 
 proctype R() {
 	byte f, gen;
+	bool again; /* it has slept since it had a chunk: what is still up it need not raise */
 	do
 	:: (head < LAST && published[head]) ->
 		head++;
+		again = 0;
 		f = room_flag;
 		if
 		:: (f != 0 && head >= f) -> wake_room()
@@ -162,16 +166,27 @@ proctype R() {
 		fi
 	:: (head < LAST && !published[head]) ->
 		gen = items_gen;
-		raise(items_flag, head + 1);
-#if FAULT != 4
 		if
-		:: published[head] -> items_flag = 0; goto more
-		:: else
-		fi;
+#if FAULT == 8
+		:: again
+#else
+		:: (again && items_flag == head + 1)
 #endif
+		:: else ->
+			raise(items_flag, head + 1);
+#if FAULT != 4
+			if
+			:: published[head] -> items_flag = 0; goto more
+			:: else
+			fi
+#endif
+		fi;
 #if FAULT == 1
 		gen = items_gen;
+#elif FAULT == 7
+		if :: again -> gen = items_gen :: else fi;
 #endif
+		again = 1;
 		if
 		:: atomic { if :: (items_gen == gen) -> reader_asleep = 1 :: else fi }
 		:: skip
