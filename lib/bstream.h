@@ -355,6 +355,19 @@ BSTREAM_API int bstream_reserve(struct bstream_writer *writer, size_t len, void 
 BSTREAM_API int bstream_commit(struct bstream_writer *writer, size_t len);
 
 /*
+ * bstream_commit_reserve - bstream_commit, and then bstream_reserve of as many bytes as before if they are
+ * to be had at once: one call a chunk where many are written in place, one behind the other.
+ *
+ * @len: as bstream_commit. @spanp: with 1 only, receives the next chunk's memory, as bstream_reserve.
+ * Blocks: no.
+ * Returns: 1 the chunk is written, and the next is reserved; 0 the chunk is written, and nothing is
+ *          reserved: the stream is full, or broken, or it is another writer's turn: bstream_reserve waits
+ *          for it, or says why not; -EINVAL, -EPIPE, -ESTALE as bstream_commit.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_commit_reserve(struct bstream_writer *writer, size_t len, void **spanp);
+
+/*
  * bstream_cancel - gives up the reservation; nothing of it is ever read. Its slot is free again
  * when the reader passes it. Without a reservation it does nothing.
  *

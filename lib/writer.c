@@ -97,9 +97,15 @@ static int claim_late(uint64_t deadline)
 	return deadline == BSTREAM_DONT_WAIT ? -EAGAIN : -ETIMEDOUT;
 }
 
+/* Does one that lost its room to others ask for its turn, and had this one its own? */
+static bool turn_is_anothers(const struct bstream_writer *w)
+{
+	return bs_unlikely(hungry_look(w->g) != 0) && w->fed;
+}
+
 static int claim_shared(struct bstream_writer *w, uint64_t deadline)
 {
-	if (bs_unlikely(hungry_look(w->g) != 0) && w->fed && deadline != BSTREAM_DONT_WAIT)
+	if (deadline != BSTREAM_DONT_WAIT && turn_is_anothers(w))
 		bs_room_step_back(w);
 	for (uint32_t i = 1;; i++) {
 		if (reader_gone(w))
@@ -438,13 +444,11 @@ int bstream_write_many(struct bstream_writer *w, const struct iovec *chunks, int
  * A reservation is a claim, also by a lone writer: intent, then tail. So it keeps nobody from
  * attaching, and if its owner dies the reader finds a claimed slot that nobody alive intends.
  */
-int bstream_reserve(struct bstream_writer *w, size_t len, void **spanp, uint64_t deadline)
+static inline int reservation_take(struct bstream_writer *w, size_t len, void **spanp,
+				   uint64_t deadline)
 {
-	int rc = writer_ready(w, len);
+	int rc = claim(w, deadline);
 
-	if (rc < 0)
-		return rc;
-	rc = claim(w, deadline);
 	if (rc < 0)
 		return rc;
 	w->claim = w->tail;
@@ -458,10 +462,18 @@ int bstream_reserve(struct bstream_writer *w, size_t len, void **spanp, uint64_t
 	w->reserved_len = (uint32_t)len;
 	w->reserved_class = bs_geometry_class(&w->hold.sight.geo, len);
 	unsigned char *to = body(w, w->reserved_class);
+	bs_fetch_to_write(w->slot); /* for the commit: the reader has read it when it was free */
 	if (w->lone && w->reserved_class != 0)
 		body_fetch(w, to, w->reserved_class, len);
 	*spanp = to;
 	return 0;
+}
+
+int bstream_reserve(struct bstream_writer *w, size_t len, void **spanp, uint64_t deadline)
+{
+	int rc = writer_ready(w, len);
+
+	return rc < 0 ? rc : reservation_take(w, len, spanp, deadline);
 }
 
 /* Publish the reserved slot, as a chunk or as nothing. */
@@ -482,7 +494,7 @@ static void reservation_publish(struct bstream_writer *w, uint32_t len, uint32_t
 	items_wake(w, t + 1);
 }
 
-int bstream_commit(struct bstream_writer *w, size_t len)
+static inline int reservation_commit(struct bstream_writer *w, size_t len)
 {
 	if (bs_unlikely(bs_fork_stale(w->fork_stamp)))
 		return -ESTALE;
@@ -495,6 +507,33 @@ int bstream_commit(struct bstream_writer *w, size_t len)
 	/* The class of what was reserved, though less may have been written there. */
 	reservation_publish(w, (uint32_t)len, w->reserved_class << BS_SLOT_CLASS_AT);
 	return 0;
+}
+
+int bstream_commit(struct bstream_writer *w, size_t len)
+{
+	return reservation_commit(w, len);
+}
+
+/* Can the next chunk be claimed without a wait, and without taking what is another's turn? */
+static bool next_is_free(struct bstream_writer *w)
+{
+	uint64_t t = w->lone ? w->tail : tail_look(w->g);
+
+	if (t - w->head_seen >= w->capacity && !room_look(w, t))
+		return false;
+	return w->lone || !turn_is_anothers(w);
+}
+
+/* The two calls one after the other, for whoever kills or watches it too: only what would have to be
+ * waited for, or to be told of, is left to a bstream_reserve. */
+int bstream_commit_reserve(struct bstream_writer *w, size_t len, void **spanp)
+{
+	int rc = reservation_commit(w, len);
+
+	if (bs_unlikely(rc < 0))
+		return rc;
+	return next_is_free(w) &&
+	       reservation_take(w, w->reserved_len, spanp, BSTREAM_DONT_WAIT) == 0;
 }
 
 void bstream_cancel(struct bstream_writer *w)

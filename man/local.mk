@@ -33,6 +33,7 @@ man_links = \
 	man/bstream_broker_use.3 \
 	man/bstream_cancel.3 \
 	man/bstream_commit.3 \
+	man/bstream_commit_reserve.3 \
 	man/bstream_connect.3 \
 	man/bstream_drain.3 \
 	man/bstream_eof.3 \

@@ -34,6 +34,7 @@ static void every_writer_call_is_stale(void)
 	GIVES(bstream_writer_stat(w, &stat), -ESTALE);
 	GIVES(bstream_write(w, "a", 70000, BSTREAM_FOREVER), -EMSGSIZE); /* found before */
 	GIVES(bstream_commit(w, 1), -ESTALE);
+	GIVES(bstream_commit_reserve(w, 1, &span), -ESTALE);
 	bstream_cancel(w);
 	bstream_writer_describe(w, text, sizeof(text));
 	MUST(strcmp(text, "bstream_writer((pair), -/4 chunks, stale)") == 0);

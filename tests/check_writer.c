@@ -584,6 +584,101 @@ START_TEST(a_commit_to_a_reader_that_left_is_refused)
 }
 END_TEST
 
+START_TEST(a_commit_reserves_the_next_chunk_while_there_is_room)
+{
+	void *span, *last;
+
+	pair_for_reserving(_i, 3);
+	for (int round = 0; round < 5; round++) {
+		GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
+		memcpy(span, "first", 5);
+		GIVES(bstream_commit_reserve(w, 5, &span), 1);
+		memcpy(span, "second..",
+		       8); /* as large as what was reserved, not as what was written */
+		GIVES(bstream_commit_reserve(w, 8, &span), 1);
+		HEAR(r, "first");
+		HEAR(r, "second..");
+		GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+		GIVES(bstream_commit_reserve(w, 0, &span), 1);
+		GIVES(bstream_commit_reserve(w, 0, &span), 1);
+		last = span;
+		memcpy(span, "third", 5);
+		GIVES(bstream_commit_reserve(w, 5, &span), 0);
+		MUST(span == last);
+		GIVES(bstream_commit_reserve(w, 0, &span), -EINVAL); /* nothing is reserved */
+		GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), -EAGAIN);
+		HEAR(r, "");
+		HEAR(r, "");
+		HEAR(r, "third");
+	}
+	close_all();
+}
+END_TEST
+
+START_TEST(a_commit_that_is_refused_reserves_nothing)
+{
+	void *span, *same;
+
+	pair_for_reserving(_i, 4);
+	same = &span;
+	GIVES(bstream_commit_reserve(w, 0, &same), -EINVAL);
+	GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
+	GIVES(bstream_commit_reserve(w, 9, &same), -EINVAL);
+	GIVES(bstream_commit_reserve(w, SIZE_MAX, &same), -EINVAL);
+	bstream_reader_close(r);
+	r = NULL;
+	GIVES(bstream_commit_reserve(w, 9, &same), -EINVAL); /* the reservation stayed */
+	GIVES(bstream_commit_reserve(w, 8, &same), -EPIPE);
+	MUST(same == &span);
+	GIVES(bstream_commit(w, 0), -EINVAL); /* it is gone */
+	close_all();
+}
+END_TEST
+
+START_TEST(a_commit_leaves_the_next_slot_to_whoever_asks_for_his_turn)
+{
+	void *span;
+
+	pair_for_reserving(1, 4);
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
+	*(char *)span = '1';
+	hungry_store(w->g, 1);
+	GIVES(bstream_commit_reserve(w, 1, &span), 0);
+	SAY(x, "x");
+	hungry_store(w->g, 0);
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
+	*(char *)span = '2';
+	GIVES(bstream_commit_reserve(w, 1, &span), 1);
+	HEAR(r, "1");
+	HEAR(r, "x");
+	HEAR(r, "2");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_commit_that_reserves_alone_lets_others_come)
+{
+	void *span;
+
+	guard_pair(8, 0, &w, &r);
+	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
+	*(char *)span = '1';
+	GIVES(bstream_commit_reserve(w, 1, &span), 1);
+	GIVES(bstream_writer_clone(w, &x), 0);
+	SAY(x, "x");
+	*(char *)span = '2';
+	GIVES(bstream_commit_reserve(w, 1, &span), 1); /* one of two now */
+	SAY(x, "y");
+	HEAR(r, "1");
+	HEAR(r, "2");
+	HEAR(r, "x");
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	bstream_cancel(w);
+	HEAR(r, "y");
+	close_all();
+}
+END_TEST
+
 START_TEST(reservations_of_several_come_in_the_order_they_were_made)
 {
 	void *a, *b;
@@ -661,6 +756,10 @@ int main(void)
 		N_WAYS(a_cancelled_slot_comes_back_when_the_reader_passes_it, 2),
 		N_WAYS(closing_cancels, 2),
 		N_WAYS(a_commit_to_a_reader_that_left_is_refused, 2),
+		N_WAYS(a_commit_reserves_the_next_chunk_while_there_is_room, 2),
+		N_WAYS(a_commit_that_is_refused_reserves_nothing, 2),
+		ONCE(a_commit_leaves_the_next_slot_to_whoever_asks_for_his_turn),
+		ONCE(a_commit_that_reserves_alone_lets_others_come),
 		ONCE(reservations_of_several_come_in_the_order_they_were_made),
 		ONCE(a_reservation_alone_keeps_its_place_while_others_come_and_write),
 	};

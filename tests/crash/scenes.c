@@ -145,6 +145,22 @@ static void act_reserve(struct stage *st, void *end)
 	atomic_store(&st->record->done, 1);
 }
 
+/* The second of the two is reserved by what commits the first; and a third, where there is room. */
+static void act_reserve_on(struct stage *st, void *end)
+{
+	uint32_t len = st->scene->len;
+	void *span;
+
+	EXPECT(bstream_reserve(end, len, &span, BSTREAM_DONT_WAIT), 0);
+	for (uint64_t id = 1; id <= 2; id++) {
+		memcpy(span, chunks[id], len);
+		atomic_store(&st->record->begun, id);
+		EXPECT(bstream_commit_reserve(end, len, &span),
+		       st->scene->filled + id < st->scene->capacity);
+		atomic_store(&st->record->done, id);
+	}
+}
+
 static void act_write_full(struct stage *st, void *end)
 {
 	EXPECT(bstream_write(end, chunks[1], st->scene->len, BSTREAM_DONT_WAIT), -EAGAIN);
@@ -479,12 +495,18 @@ const struct scene scenes[] = {
 	W("a lone writer finds the stream full", 2, 2, 64, false, act_write_full),
 	W("a lone writer writes in pieces", 4, 0, 64, false, act_writev),
 	W("a lone writer reserves, cancels, commits", 4, 1, 64, false, act_reserve),
+	W("a lone writer commits and reserves at once", 16, 1, 64, false, act_reserve_on),
+	W("a lone writer commits and reserves at once, almost full", 3, 1, 64, false,
+	  act_reserve_on),
 	W("a lone writer closes", 4, 1, 64, false, act_write_close),
 	W("one of two writers writes", 16, 0, 64, true, act_write_two),
 	W("one of two writers writes, almost full", 4, 2, 64, true, act_write_two),
 	W("one of two writers writes large chunks", 4, 1, 2000, true, act_write_two),
 	W("one of two writers finds the stream full", 2, 2, 64, true, act_write_full),
 	W("one of two writers reserves, cancels, commits", 4, 1, 64, true, act_reserve),
+	W("one of two writers commits and reserves at once", 16, 1, 64, true, act_reserve_on),
+	W("one of two writers commits and reserves at once, almost full", 3, 1, 64, true,
+	  act_reserve_on),
 	W("one of two writers closes", 4, 1, 64, true, act_write_close),
 	W("a writer is cloned", 4, 1, 64, false, act_clone_write),
 	{ .name = "a lone writer attaches",

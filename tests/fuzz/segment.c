@@ -151,6 +151,21 @@ static uint64_t deadline(struct input *in)
 	return how < 240 ? BSTREAM_DONT_WAIT : bstream_after_ms(how < 255 ? 0 : 1);
 }
 
+/* And reserve again, the peer at work between the calls. */
+static void commit_and_go_on(struct scene *s, struct bstream_writer *w, struct input *in,
+			     size_t len)
+{
+	void *span;
+	int rc = bstream_commit_reserve(w, len, &span);
+
+	ONE_OF(rc, 0, 1, -EPIPE);
+	if (rc != 1)
+		return;
+	memset(span, 'y', len);
+	poke_word(s, in);
+	ONE_OF(bstream_commit(w, len), 0, -EPIPE);
+}
+
 static void use_writer(struct scene *s, struct input *in)
 {
 	struct bstream_writer *w = (input_u8(in) & 1) && s->other ? s->other : s->writer;
@@ -179,10 +194,12 @@ static void use_writer(struct scene *s, struct input *in)
 	memset(span, 'x', len);
 	if (how & 4)
 		poke_word(s, in);
-	if (how % 4 == 2)
+	if (how % 4 == 3)
+		bstream_cancel(w);
+	else if ((how & 8) == 0)
 		ONE_OF(bstream_commit(w, len), 0, -EPIPE);
 	else
-		bstream_cancel(w);
+		commit_and_go_on(s, w, in, len);
 }
 
 /* The bounds are those in the header when this reader was attached: not what they were at first. */

@@ -89,6 +89,10 @@ static void writer_uses(struct bstream_writer *w, unsigned i)
 	IN_TIME(rc = bstream_reserve(w, len, &span, soon()), WRITES);
 	if (rc == 0) {
 		memset(span, 'x', len);
+		IN_TIME(rc = bstream_commit_reserve(w, len / 2, &span), 0, 1, -EPIPE);
+	}
+	if (rc == 1) {
+		memset(span, 'x', len);
 		IN_TIME(bstream_commit(w, len / 2), 0, -EPIPE);
 	}
 	peer_await();

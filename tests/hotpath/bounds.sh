@@ -18,6 +18,7 @@ copy|16|205
 copy|64|320
 copy|1024|600
 place|64|350
+onward|64|350
 several|64|355
 many|64|250
 TABLE
@@ -36,7 +37,7 @@ say() { # what, whether, detail
 [ -x "$pump" ] || { echo "1..0 # SKIP $pump is not built"; exit 77; }
 
 if command -v strace >/dev/null && strace -c -o "$work/probe" true 2>/dev/null; then
-	for path in copy place several many; do
+	for path in copy place onward several many; do
 		for count in $short $long; do
 			strace -f -o "$work/calls.$count" "$pump" "$path" "$count" 64 || bad=1
 		done

@@ -3,8 +3,10 @@
  * pump.c - N chunks of SIZE bytes through one stream, each written and then read, by one thread: both
  * sides are always awake, and what is executed is the hot paths and nothing else. For bounds.sh.
  *
- * Usage: pump copy|place|several|many N SIZE (many: 10 at a time)
+ * Usage: pump copy|place|onward|several|many N SIZE (onward: in place, one call for a chunk's commit and
+ * the next one's reserve; many: 10 at a time)
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,21 @@ static int once_place(struct bstream_writer *w, struct bstream_reader *r, size_t
 	       bstream_release(r) == 0;
 }
 
+static int once_onward(struct bstream_writer *w, struct bstream_reader *r, size_t size)
+{
+	static bool reserved;
+	const void *chunk;
+	void *span;
+	size_t len;
+
+	if (!reserved && bstream_reserve(w, size, &span, BSTREAM_FOREVER) != 0)
+		return 0;
+	reserved = true;
+	return bstream_commit_reserve(w, size, &span) == 1 &&
+	       bstream_peek(r, &chunk, &len, BSTREAM_FOREVER) == 1 && len == size &&
+	       bstream_release(r) == 0;
+}
+
 static int once_many(struct bstream_writer *w, struct bstream_reader *r, size_t size)
 {
 	struct iovec out[MANY], in[MANY];
@@ -56,9 +73,10 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "several") == 0 && bstream_writer_clone(w, &second) != 0)
 		return 2;
 	int (*once)(struct bstream_writer *, struct bstream_reader *, size_t) =
-		strcmp(argv[1], "place") == 0  ? once_place
-		: strcmp(argv[1], "many") == 0 ? once_many
-					       : once_copy;
+		strcmp(argv[1], "place") == 0	 ? once_place
+		: strcmp(argv[1], "onward") == 0 ? once_onward
+		: strcmp(argv[1], "many") == 0	 ? once_many
+						 : once_copy;
 	unsigned long each = once == once_many ? MANY : 1;
 	size_t size = strtoul(argv[3], NULL, 10);
 	for (unsigned long n = strtoul(argv[2], NULL, 10); n > 0; n -= each)

@@ -29,6 +29,8 @@ int (*const call_writev)(struct bstream_writer *, const struct iovec *, int n,
 int (*const call_reserve)(struct bstream_writer *, size_t len, void **span,
 			  uint64_t deadline) = bstream_reserve;
 int (*const call_commit)(struct bstream_writer *, size_t len) = bstream_commit;
+int (*const call_commit_reserve)(struct bstream_writer *, size_t len,
+				 void **span) = bstream_commit_reserve;
 void (*const call_cancel)(struct bstream_writer *) = bstream_cancel;
 int (*const call_writer_clone)(const struct bstream_writer *,
 			       struct bstream_writer **) = bstream_writer_clone;
