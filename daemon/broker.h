@@ -59,6 +59,7 @@ struct broker {
 	int socket_watch; /* inotify's number */
 
 	struct rules rules; /* the administrator's */
+	bool rules_are_old; /* those in the files are wrong */
 	const char *rules_dir; /* where they stand; NULL: nowhere */
 	bool rules_dir_named; /* by an option */
 
@@ -80,5 +81,8 @@ struct broker {
 int loop_run(struct broker *b);
 int loop_add(struct broker *b, struct source *source, uint32_t events);
 void loop_drop(struct broker *b, struct source *source);
+
+/* Tell the service manager @what, of sd_notify(3), and how many streams there are now. */
+void loop_say(const struct broker *b, const char *what);
 
 #endif

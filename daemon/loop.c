@@ -6,6 +6,8 @@
  * A callback may drop any client; it stays in memory to the end of the round, and is deaf.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -37,6 +39,16 @@ static bool loop_is_idle(const struct broker *b)
 	return b->registry.n_streams == 0 && b->n_clients == 0 && closer_pending() == 0;
 }
 
+void loop_say(const struct broker *b, const char *what)
+{
+	char text[PATH_MAX + 128];
+
+	snprintf(text, sizeof(text), "%s\nSTATUS=%" PRIu32 " stream%s at %s%s", what,
+		 b->registry.n_streams, b->registry.n_streams == 1 ? "" : "s", b->path,
+		 b->rules_are_old ? " (by old rules, as the new ones are wrong)" : "");
+	notify_say(text);
+}
+
 /* Say that we live, if the service manager asked for that and it is time. */
 static void loop_feed_watchdog(struct broker *b)
 {
@@ -44,7 +56,7 @@ static void loop_feed_watchdog(struct broker *b)
 
 	if (!b->watchdog_ns || now < b->watchdog_due_ns)
 		return;
-	notify_say("WATCHDOG=1");
+	loop_say(b, "WATCHDOG=1");
 	b->watchdog_due_ns = now + b->watchdog_ns / 2;
 }
 

@@ -416,7 +416,7 @@ static int given_take_back(struct broker *b, int n_given)
 
 static void say_serving(struct broker *b)
 {
-	reload_say_serving(b, "");
+	loop_say(b, "READY=1");
 	log_say(LOG_INFO, "%s (wire %u, layout %u) serves %s, streams found: %u", PACKAGE_VERSION,
 		BS_WIRE_VERSION, BS_LAYOUT_VERSION, b->path, b->registry.n_streams);
 	b->watchdog_ns = notify_watchdog_ns();

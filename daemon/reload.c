@@ -36,15 +36,6 @@ bool reload_first(struct broker *b)
 	return rules_read(b, "");
 }
 
-void reload_say_serving(const struct broker *b, const char *but)
-{
-	char text[PATH_MAX + 128];
-
-	snprintf(text, sizeof(text), "READY=1\nSTATUS=%" PRIu32 " streams at %s%s",
-		 b->registry.n_streams, b->path, but);
-	notify_say(text);
-}
-
 void reload(struct broker *b)
 {
 	char text[64];
@@ -53,11 +44,9 @@ void reload(struct broker *b)
 		return;
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, bs_now() / 1000);
 	notify_say(text);
-	if (rules_read(b, " (the rules stay as they were)")) {
+	b->rules_are_old = !rules_read(b, " (the rules stay as they were)");
+	if (!b->rules_are_old)
 		log_say(LOG_INFO, "%s: read again, %zu rule%s", b->rules_dir, b->rules.n,
 			b->rules.n == 1 ? "" : "s");
-		reload_say_serving(b, "");
-	} else {
-		reload_say_serving(b, " (by old rules, as the new ones are wrong)");
-	}
+	loop_say(b, "READY=1");
 }

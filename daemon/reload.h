@@ -14,7 +14,4 @@ bool reload_first(struct broker *b);
 /* Read everything anew, or go on with what there is, and say which. */
 void reload(struct broker *b);
 
-/* Tell the service manager that we serve, and @but. */
-void reload_say_serving(const struct broker *b, const char *but);
-
 #endif

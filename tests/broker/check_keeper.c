@@ -35,7 +35,7 @@ static struct manager {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	struct kept kept[KEPT_MAX];
-	int n_kept, n_ready, n_alive, n_stopping;
+	int n_kept, n_ready, n_alive, n_stopping, n_streams; /* the last as STATUS has it */
 	bool stop;
 } manager = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -56,12 +56,14 @@ static void kept_drop(const char *name)
 
 static void manager_hear(char *text, int fd)
 {
-	const char *name = strstr(text, "FDNAME=");
+	const char *name = strstr(text, "FDNAME="), *status = strstr(text, "STATUS=");
 
 	if (strstr(text, "READY=1"))
 		manager.n_ready++;
 	if (strstr(text, "WATCHDOG=1"))
 		manager.n_alive++;
+	if (status)
+		manager.n_streams = atoi(status + 7);
 	if (strstr(text, "STOPPING=1"))
 		manager.n_stopping++;
 	if (name && strncmp(text, "FDSTOREREMOVE=1\n", 16) == 0)
@@ -379,6 +381,10 @@ START_TEST(a_watchdog_is_fed)
 	manager_begin();
 	broker_start("20000");
 	UNTIL(manager_count(&manager.n_alive) >= 3);
+	GIVES(bstream_create("one", NULL), 0);
+	UNTIL(manager_count(&manager.n_streams) == 1); /* the status tells how it is by now */
+	GIVES(bstream_remove("one"), 0);
+	UNTIL(manager_count(&manager.n_streams) == 0);
 	broker_stop();
 	manager_end();
 }
