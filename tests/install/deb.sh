@@ -59,16 +59,25 @@ done
 must "lintian finds no error" lintian --allow-root --fail-on error ./*.changes
 [ -z "${DEB_KEEP:-}" ] || cp ./*.deb "$DEB_KEEP"
 
+# needed - the packages that ours depend on, with commas between. Of systemd only what makes users.
+needed() {
+	local deb
+	for deb in "${debs[@]}"; do
+		dpkg-deb -f "$deb" Depends | tr , '\n'
+	done | sed 's/^ *//; s/^systemd | //; s/[ (|:].*$//' | grep -vxe '.*bstream.*' -e '' | sort -u | paste -sd ,
+}
+
 # in_root COMMAND... - runs it where the packages are installed
 if [ "$(id -u)" -eq 0 ] && command -v debootstrap >/dev/null && mkdir -p "$root" &&
-	debootstrap --variant=minbase --include=gcc,libc6-dev,pkg-config,python3,libjansson4 bookworm "$root" \
-		>"$work/log" 2>&1 &&
+	debootstrap --variant=minbase "--include=gcc,libc6-dev,pkg-config,$(needed)" bookworm "$root" >"$work/log" 2>&1 &&
 	mount -t proc proc "$root/proc" && mkdir -p "$root/dev/shm" &&
 	mount -t tmpfs tmpfs "$root/dev/shm"; then
 	home=/root
 	in_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
 	cp "${debs[@]}" "$root/root"
 	must "dpkg installs them" in_root sh -c 'dpkg -i /root/*.deb'
+	must "there is a user for the machine's broker" in_root id bstream
+	must "no broker is a service before somebody wants that" in_root sh -c '! find /etc/systemd -name "bstream*" | grep .'
 else
 	echo "# no chroot can be made here: unpacked instead"
 	mkdir -p "$root"
