@@ -150,8 +150,10 @@ static int globals_apply(void)
 		say_set_level(SAY_QUIET);
 	else if (globals.verbose)
 		say_set_level(SAY_NOTES);
-	if (globals.system)
+	if (globals.system) {
+		outcome_set_system();
 		flags |= BSTREAM_SYSTEM;
+	}
 	if (globals.no_start)
 		flags |= BSTREAM_NO_START;
 	if (!globals.socket && !flags)

@@ -127,6 +127,13 @@ static const struct outcome outcomes[] = {
 	{ DOING_ANYTHING, 0, CODE_FAILURE, NULL, NULL },
 };
 
+static bool system_wide;
+
+void outcome_set_system(void)
+{
+	system_wide = true;
+}
+
 static const struct outcome *outcome_find(enum doing doing, int err)
 {
 	const struct outcome *o = outcomes;
@@ -140,14 +147,18 @@ int outcome_fail(enum doing doing, const char *about, int err)
 {
 	const struct outcome *o = outcome_find(doing, -err);
 	const char *what = o->what ? o->what : strerror(-err);
+	const char *advice = o->advice;
 	char told[REFUSED_MAX];
 
 	if (refused_tell(told, err)) {
 		say_failure(about, "%s", told);
 		return o->code;
 	}
-	if (o->advice)
-		say_failure(about, "%s (%s)", what, o->advice);
+	if (system_wide && o->code == CODE_NO_BROKER)
+		advice =
+			"the machine's is for its administrator to start: systemctl start bstreamd.socket";
+	if (advice)
+		say_failure(about, "%s (%s)", what, advice);
 	else
 		say_failure(about, "%s", what);
 	return o->code;

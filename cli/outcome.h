@@ -40,6 +40,9 @@ enum doing {
 	DOING_OUTPUT, /* on a file that is written */
 };
 
+/* The broker asked is the machine's, which no program starts. */
+void outcome_set_system(void);
+
 /* Says why @doing failed on @about with @err, a negative errno, and returns the exit code. */
 int outcome_fail(enum doing doing, const char *about, int err);
 
