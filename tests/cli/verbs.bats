@@ -36,6 +36,34 @@ load setup
 	done
 }
 
+# options_of VERB - the options of its own that help knows, in all their spellings
+options_of() {
+	ctl help "$1" | sed '/^global options/,$d' | sed -nE 's/^  (-[^ [,]*)[^ ,]*(, (--[a-z-]*))?.*/\1\n\3/p' | grep . || true
+}
+
+@test "bstreamctl(1) has every verb and every option of help" {
+	page=$BATS_TEST_DIRNAME/../../man/bstreamctl.1.scd
+	options_of create | sort >of-create
+	[ -s of-create ]
+	for verb in $(ctl help | sed -n '/^verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+		grep -q "^\*bstreamctl\* \*$verb\*" "$page"
+		[ "$verb" != help ] || continue
+		awk -v verb="$verb" '/^#/ { inside = $1 == "##" && $2 == verb } inside' "$page" >section
+		[ -s section ]
+		options_of "$verb" | sort >of-verb
+		if grep -q 'options of \*create\*' section; then
+			comm -23 of-verb of-create >of-verb-alone
+			mv of-verb-alone of-verb
+		fi
+		while read -r option; do
+			grep -qF -e "*$option*" section || {
+				echo "$verb: nothing of $option"
+				return 1
+			}
+		done <of-verb
+	done
+}
+
 @test "--version names the versions of wire and layout" {
 	run -0 ctl --version
 	[[ $output =~ ^bstreamctl\ [0-9.]+\ \(.*wire\ [0-9]+,\ layout\ [0-9]+\)$ ]]
