@@ -2,6 +2,7 @@
 # The shell tests. Each file runs alone too, in the build tree: bats ../tests/cli/verbs.bats
 cli_tests = \
 	tests/cli/bench.bats \
+	tests/cli/captures.bats \
 	tests/cli/completion.bats \
 	tests/cli/cookbook.bats \
 	tests/cli/containers.bats \
