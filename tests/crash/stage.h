@@ -47,7 +47,8 @@ struct scene {
 	bool second; /* another writer is there, alive */
 	bool blocked; /* and one more that waits for room in the full stream, in a process of its own */
 	bool awaited; /* the read end is in a process of its own, which waits for chunks to the end */
-	uint32_t warm; /* chunks that the victim writes before its act: the next goes the short way */
+	uint32_t
+		warm; /* chunks that the victim writes before its act: the next goes the short way */
 	bool clocked; /* the victim's clock stands still, but for sleeps: those take no time */
 	bool polls; /* the parent polls its own end, and was refused before the victim acts */
 	bool victim_reads;

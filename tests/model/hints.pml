@@ -6,6 +6,8 @@
  * that starts full; a reader that releases as it likes, and may stop. There are no slices and no
  * deadlines here, so a wake-up that is lost leaves somebody asleep beside a free slot. A writer's head_seen may be old.
  *
+ * SEVERAL=1: it releases as many at once as it likes, and looks at the flag once (bstream_release_many).
+ *
  * Fault FAULT=1: who was woken does not raise the flag for the others.
  *       FAULT=2: he raises it at a count that is still to come.
  *       FAULT=3: who claims does not pass the wake-up on.
@@ -19,6 +21,9 @@
 #endif
 #ifndef CAP
 #define CAP 2
+#endif
+#ifndef SEVERAL
+#define SEVERAL 0
 #endif
 
 byte head, tail = CAP, flag, sem, sleepers;
@@ -84,10 +89,16 @@ claimed:
 }
 
 proctype R() {
-	byte f;
+	byte f, n;
 	do
 	:: (head < tail) ->
+#if SEVERAL
+		n = 1;
+		do :: (n < tail - head) -> n++ :: break od;
+		head = head + n;
+#else
 		head++;
+#endif
 		f = flag;
 		if
 		:: (f != 0 && head >= f) ->

@@ -38,6 +38,7 @@
 #define N_LANES		3
 #define N_SEATS		4 /* writers at once */
 #define N_IDS		48 /* writers in one game */
+#define SEVERAL		8 /* chunks in one call */
 #define PATIENCE_MS	60000
 /* A call gives up when the 21st broker has gone under it. One that dies may be met twice: by who is
  * served, and again by who comes into the queue that the kernel closes a moment later. */
@@ -54,6 +55,8 @@ struct game { /* shared by a lane's processes */
 	_Atomic bool stop, may_break, removed;
 	_Atomic uint64_t begun[N_IDS], done[N_IDS], next[N_IDS];
 	_Atomic bool closing[N_IDS];
+	_Atomic uint64_t
+		shown; /* chunks that the reader has, or had, in hand: counted, perhaps not released */
 	uint32_t chunk_max;
 	char name[64];
 };
@@ -218,6 +221,22 @@ static int writer_write(const struct game *g, struct bstream_writer *w, uint64_t
 	return bstream_commit(w, len);
 }
 
+/* @count chunks in one call. How many were written, or the error of the first. */
+static int writer_write_many(const struct game *g, struct bstream_writer *w, uint64_t id,
+			     uint64_t n, uint64_t count)
+{
+	static _Alignas(8) unsigned char room[SEVERAL][8192];
+	struct iovec chunks[SEVERAL];
+
+	for (uint64_t i = 0; i < count; i++) {
+		chunks[i] = (struct iovec){ room[i], chunk_len(g, id, n + i) };
+		chunk_fill((struct chunk *)room[i], id, n + i, chunks[i].iov_len);
+	}
+	int rc = bstream_write_many(w, chunks, (int)count, patience());
+	MUST(rc != 0 && rc <= (int)count);
+	return rc;
+}
+
 /* Go on with another end of the same stream: moved, or cloned. */
 static struct bstream_writer *writer_renew(struct bstream_writer *w)
 {
@@ -262,12 +281,15 @@ static _Noreturn void writer_run(struct game *g, uint64_t id)
 	ASK(rc, bstream_open_writer(g->name, BSTREAM_DONT_WAIT, &w));
 	if (rc < 0)
 		writer_end(g, rc);
-	for (uint64_t n = 0; !g->stop; n++) {
-		g->begun[id] = n + 1;
-		rc = writer_write(g, w, id, n);
+	for (uint64_t n = 0; !g->stop;) {
+		uint64_t count = draw(6) == 0 ? 1 + draw(SEVERAL) : 1;
+
+		g->begun[id] = n + count;
+		rc = count == 1 ? writer_write(g, w, id, n) : writer_write_many(g, w, id, n, count);
 		if (rc < 0)
 			writer_end(g, rc);
-		g->done[id] = n + 1;
+		n += count == 1 ? 1 : (uint64_t)rc;
+		g->done[id] = n;
 		if (draw(300) == 0 && (w = writer_renew(w)) == NULL)
 			writer_end(g, -EPIPE);
 	}
@@ -278,8 +300,8 @@ static _Noreturn void writer_run(struct game *g, uint64_t id)
 
 /* ---- the reader ----------------------------------------------------------------------------- */
 
-/* @first: this reader's first chunk may be one that the last had seen and not released. */
-static void chunk_check(struct game *g, const struct chunk *c, size_t len, bool first)
+/* @again: it may be one of so many that the last reader had seen and not released. */
+static void chunk_check(struct game *g, const struct chunk *c, size_t len, uint64_t again)
 {
 	uint64_t id, n;
 
@@ -287,7 +309,7 @@ static void chunk_check(struct game *g, const struct chunk *c, size_t len, bool 
 	id = c->id;
 	n = c->n;
 	MUST(id < N_IDS);
-	if (n != g->next[id] && !(first && n + 1 == g->next[id]))
+	if (n != g->next[id] && (n > g->next[id] || g->next[id] - n > again))
 		FAIL("chunk %llu of writer %llu in place of %llu", (unsigned long long)n,
 		     (unsigned long long)id, (unsigned long long)g->next[id]);
 	if (len != chunk_len(g, id, n))
@@ -343,19 +365,39 @@ static struct bstream_reader *reader_renew(const struct game *g, struct bstream_
 	return next;
 }
 
+/* One, or the first of several that are shown. How many were taken, or the end. */
+static int chunks_read(struct game *g, struct bstream_reader *r, uint64_t again)
+{
+	struct iovec chunks[SEVERAL];
+	uint64_t most = draw(4) == 0 ? SEVERAL : 1;
+	int rc = bstream_peek_many(r, chunks, (int)most, patience());
+
+	if (rc < 1)
+		return rc;
+	int take = 1 + (int)draw((uint64_t)rc);
+	/* Until it is released what was shown before may come again, too. */
+	g->shown = again > (uint64_t)take ? again : (uint64_t)take;
+	for (int i = 0; i < take; i++)
+		chunk_check(g, chunks[i].iov_base, chunks[i].iov_len,
+			    again > (uint64_t)i ? again - (uint64_t)i : 0);
+	if (take == 1)
+		MUST(bstream_release(r) == 0);
+	else
+		MUST(bstream_release_many(r, take) == 0);
+	return take;
+}
+
 static _Noreturn void reader_run(struct game *g)
 {
 	struct bstream_reader *r = reader_open(g);
-	const void *chunk;
-	size_t len;
+	uint64_t again = g->shown;
 	int rc;
 
-	for (bool first = true;; first = false) {
-		rc = bstream_peek(r, &chunk, &len, patience());
-		if (rc != 1)
+	for (;;) {
+		rc = chunks_read(g, r, again);
+		if (rc < 1)
 			break;
-		chunk_check(g, chunk, len, first);
-		MUST(bstream_release(r) == 0);
+		again -= again < (uint64_t)rc ? again : (uint64_t)rc;
 		if (draw(500) == 0)
 			r = reader_renew(g, r);
 	}
