@@ -26,8 +26,8 @@ tests_scarce_check_storm_CFLAGS = $(guard_cflags)
 tests_scarce_check_storm_LDFLAGS = $(guard_ldflags) -Wl,--wrap=clock_gettime
 tests_scarce_check_storm_LDADD = $(guard_libs)
 
-dist_check_SCRIPTS += tests/scarce/places.sh tests/scarce/programs.sh
-TESTS += tests/scarce/places.sh
+dist_check_SCRIPTS += tests/scarce/places.sh tests/scarce/programs.sh tests/scarce/wrapped.sh
+TESTS += tests/scarce/places.sh tests/scarce/wrapped.sh
 
 # The broker and the tool, for programs.sh.
 if ENABLE_STATIC
