@@ -9,7 +9,8 @@ the interpreter changes threads or runs signal handlers; that is so in every CPy
 
 What is called for each chunk is written for speed: a call costs more than what it does, so arguments
 are made once and passed ready (_arg, _at, _at2), and views() has in its own loop what peek() and
-release() do, and looks at several chunks with one call. doc/python.md says what is left.
+release() do, and looks at several chunks with one call; spans() has what reserve() and commit() do, as one
+call. doc/python.md says what is left.
 
 What does not wait is called with the GIL held; only when the library says EAGAIN is it called again
 with the GIL given up, and in the main thread in slices, for the sake of Ctrl-C (see _deadline.py).
@@ -52,6 +53,7 @@ _read = bare("read")
 _write = bare("write")
 _reserve = bare("reserve")
 _commit = bare("commit")
+_commit_reserve = bare("commit_reserve")
 
 Buffer = Any  # bytes, bytearray, memoryview, array, numpy.ndarray, …
 Socket = Union[socket.socket, int]
@@ -86,6 +88,10 @@ class Vector:
 
     def pairs(self, count: int) -> memoryview:
         return self.raw[: 16 * count]
+
+
+class Bytes(int):
+    """A size that is told from every other of the same value: of the reservations of one loop."""
 
 
 class Handles:
@@ -465,6 +471,10 @@ class Writer(_End):
                 lender.spot = spot
                 lender.view = view
                 return view
+        except BaseException:  # Ctrl-C perhaps, and the library had reserved
+            if self._reserved is None:
+                now.cancel(h)
+            raise
         finally:
             self._h = h
         raise failure(rc)
@@ -527,6 +537,94 @@ class Writer(_End):
             raise
         if self._reserved is not None:
             self.commit()
+
+    def spans(self, size: int, timeout: Optional[float] = None) -> Iterator[memoryview]:
+        """The memory of one chunk after the other, as reserve() gives it: going on to the next commits all
+        `size` bytes of the last, unless the loop's body did commit(n) or cancel() itself. A loop that is
+        left by break or by an exception cancels its reservation. `timeout` is for each."""
+        if not 0 <= size <= _INT_MAX:
+            raise failure(-errno.EMSGSIZE)
+        return self._spans(size, timeout)
+
+    def _spans(self, size: int, timeout: Optional[float]) -> Iterator[memoryview]:
+        lender, spots, arg = self._lender, self._lender.spots, self._arg
+        place = array("Q", [0])
+        length, at = ready(size), ready(place.buffer_info()[0])
+        mine = Bytes(size)
+        spot: Any = None
+        view: Any = None
+        try:
+            while True:
+                h = self._h
+                if h is None:
+                    raise self._refusal()
+                self._h = None
+                try:
+                    if self._reserved is not mine:  # the first, or the body did commit() or cancel()
+                        address = self._reserve_next(h, mine, timeout, False)
+                    else:
+                        view.release()  # as revoke() does; if that was called, once more does no harm
+                        if getrefcount(spot.base) != spot.idle:
+                            raise lender.in_use()
+                        rc = _commit_reserve(arg, length, at)
+                        if rc == 1:
+                            address = place[0]
+                        else:
+                            lender.revoke()
+                            if rc < 0:
+                                if rc == -errno.EPIPE:
+                                    self._reserved = None
+                                raise failure(rc)
+                            address = self._reserve_next(h, mine, timeout, True)
+                    spot = spots.get(address)
+                    if spot is None or spot.size != size:
+                        view = lender.lend(address, size)
+                        spot = lender.spot
+                    else:
+                        lender.spot = spot
+                        lender.view = view = memoryview(spot.buffer)
+                finally:
+                    self._h = h
+                yield view
+        except BufferError:  # what has a slice can neither be committed nor cancelled
+            raise
+        except BaseException:
+            self._leave(mine)
+            raise
+
+    def _reserve_next(
+        self, h: ctypes.c_size_t, mine: Bytes, timeout: Optional[float], full: bool
+    ) -> int:
+        """Reserves, for spans(): the address. `full`: it could not be had at once."""
+        if self._reserved is not mine:
+            if self._reserved is not None:
+                raise failure(-errno.EBUSY)
+            self._reserved = mine  # from here on an interruption cancels it
+        rc = _AGAIN
+        if not full or timeout == 0:
+            rc = _reserve(self._arg, mine, self._at, _DONT_WAIT)
+        if rc == _AGAIN and timeout != 0:
+            rc = self._wait_reserve(h, mine, timeout)
+        if rc < 0:
+            self._reserved = None
+            raise failure(rc)
+        return self._words[0]
+
+    def _leave(self, mine: Bytes) -> None:
+        """The loop was left: nothing of what it has reserved is ever read. If a slice of it is still
+        there, that takes a cancel() or close() later."""
+        h = self._h
+        if h is None or self._reserved is not mine:
+            return
+        self._h = None
+        try:
+            self._lender.revoke()
+            now.cancel(h)
+            self._reserved = None
+        except BufferError:
+            pass
+        finally:
+            self._h = h
 
     def clone(self) -> Writer:
         """Another write end of the same stream: for another thread."""

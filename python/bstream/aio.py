@@ -18,7 +18,7 @@ from typing import Any, AsyncIterator, Callable, Optional, TypeVar, Union
 from ._ends import Buffer, Reader, Writer
 from ._mailbox import Mailbox, Message
 
-__all__ = ["chunks", "peek", "read", "ready", "recv", "reserve", "views", "write"]
+__all__ = ["chunks", "peek", "read", "ready", "recv", "reserve", "spans", "views", "write"]
 
 _T = TypeVar("_T")
 _waited_for: set[tuple[int, int]] = set()  # loops and descriptors
@@ -74,6 +74,17 @@ async def write(writer: Writer, data: Buffer) -> int:
 async def reserve(writer: Writer, size: int) -> memoryview:
     """As writer.reserve()."""
     return await _patiently(writer, writer.reserve, size)
+
+
+async def spans(writer: Writer, size: int) -> AsyncIterator[memoryview]:
+    """As writer.spans(). What a loop that is left had reserved is cancelled when the event loop comes
+    round; with contextlib.aclosing() (Python 3.10), at once."""
+    while True:
+        try:
+            for span in writer.spans(size, 0):
+                yield span
+        except BlockingIOError:
+            await ready(writer)
 
 
 async def recv(mailbox: Mailbox) -> Message:

@@ -152,9 +152,12 @@ def until(true):
         os.sched_yield()
 
 
+FILLINGS = 7  # of chunks: few, so that they stay in the cache, as what C fills them with
+
+
 def chunk(number, size):
     """As tests/python/peer.c makes and checks it."""
-    return (number.to_bytes(8, "little") + bytes([number & 0xFF]) * size)[:size]
+    return (number.to_bytes(8, "little") + bytes([1 + number % FILLINGS]) * size)[:size]
 
 
 class _Tap(unittest.TestResult):

@@ -13,6 +13,7 @@ python_tests = \
 	tests/python/test_names.py \
 	tests/python/test_peers.py \
 	tests/python/test_process.py \
+	tests/python/test_spans.py \
 	tests/python/test_typing.py
 EXTRA_DIST += $(python_tests) tests/python/guard.py
 

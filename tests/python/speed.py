@@ -12,7 +12,7 @@ import sys
 import time
 
 import guard
-from guard import bstream
+from guard import FILLINGS, bstream
 
 DEFAULTS = ["4096", "20000", "3"]
 AT_ONCE = 8  # half of the default capacity: both sides work
@@ -27,6 +27,9 @@ def pin(cpu):
 
 
 put_number = struct.Struct("<Q").pack_into
+put_chunk = struct.Struct(f"<Q{SIZE - 8}s").pack_into
+FILL = [guard.chunk(number, SIZE)[8:] for number in range(guard.FILLINGS)]
+SPLIT = 36 * guard.FILLINGS
 
 
 class Round:
@@ -52,31 +55,34 @@ class Round:
 
     def python_to_c(self):
         reader = self.c(1, "read", "name:" + self.name)
-        chunks = [bytearray(guard.chunk(number, SIZE)) for number in range(256)]
         with bstream.Writer(self.name) as writer:
             for number in range(COUNT):
-                chunk = chunks[number & 255]
-                put_number(chunk, 0, number)
-                writer.reserve(SIZE)[:] = chunk
+                put_chunk(writer.reserve(SIZE), 0, number, FILL[number % FILLINGS])
                 writer.commit()
+        return self.rate(self.case.said(reader))
+
+    def spans_to_c(self):
+        reader = self.c(1, "read", "name:" + self.name)
+        with bstream.Writer(self.name) as writer:
+            for span, number in zip(writer.spans(SIZE), range(COUNT)):
+                put_chunk(span, 0, number, FILL[number % FILLINGS])
         return self.rate(self.case.said(reader))
 
     def split_to_c(self):
         reader = self.c(1, "read", "name:" + self.name)
-        data = bytearray().join(guard.chunk(number, SIZE) for number in range(256))
+        data = bytearray().join(guard.chunk(number, SIZE) for number in range(SPLIT))
         with bstream.Writer(self.name) as writer:
-            for first in range(0, COUNT, 256):
-                for number in range(first, min(first + 256, COUNT)):
-                    put_number(data, (number & 255) * SIZE, number)
+            for first in range(0, COUNT, SPLIT):
+                for number in range(first, min(first + SPLIT, COUNT)):
+                    put_number(data, (number - first) * SIZE, number)
                 writer.write_split(memoryview(data)[: (COUNT - first) * SIZE], SIZE)
         return self.rate(self.case.said(reader))
 
     def write_to_c(self):
         reader = self.c(1, "read", "name:" + self.name)
-        fill = [bytes([number]) * (SIZE - 8) for number in range(256)]
         with bstream.Writer(self.name) as writer:
             for number in range(COUNT):
-                writer.write(number.to_bytes(8, "little") + fill[number & 255])
+                writer.write(number.to_bytes(8, "little") + FILL[number % FILLINGS])
         return self.rate(self.case.said(reader))
 
     def c_to_python(self):
@@ -92,13 +98,13 @@ class Round:
         return self._timed(iter)
 
     def _timed(self, chunks):
-        expected = [bytearray(guard.chunk(number, SIZE)) for number in range(256)]
+        expected = [bytearray(guard.chunk(number, SIZE)) for number in range(FILLINGS)]
         number = start = 0
         with bstream.Reader(self.name) as reader:
             for chunk in chunks(reader):
                 if not number:
                     start = time.monotonic_ns()
-                like = expected[number & 255]
+                like = expected[number % FILLINGS]
                 put_number(like, 0, number)
                 assert like == chunk
                 number += 1
@@ -109,7 +115,8 @@ class Round:
 WAYS = [
     ("C to C", Round.c_to_c, None),
     ("Python to C, reserve and commit", Round.python_to_c, 0),
-    ("Python to C, write_split of 256", Round.split_to_c, 0),
+    ("Python to C, spans", Round.spans_to_c, 0),
+    (f"Python to C, write_split of {SPLIT}", Round.split_to_c, 0),
     ("Python to C, write", Round.write_to_c, 0),
     ("C to Python, views", Round.c_to_python, 1),
     (f"C to Python, views(at_once={AT_ONCE})", Round.c_to_python_at_once, 1),

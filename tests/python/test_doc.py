@@ -11,6 +11,7 @@ PRINTED = [
     "b'first'\nb'second'",
     "b'half of it'\n[Errno 104] A writer died without closing: the data may be cut short",
     "5 b'by'",
+    "True",
     "b'0123' b'4567' b'89'",
     "b'numbers' [b'1 2 3']",
     "[b'0', b'1', b'2', b'3', b'4']",
