@@ -5,8 +5,10 @@
 # bounds stand in the table below; to raise one is to say why in the commit.
 set -u
 pump=${top_builddir:-.}/tests/hotpath/pump
+bstreamd=${top_builddir:-.}/daemon/bstreamd
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+broker=
+trap 'broker_end; rm -rf "$work"' EXIT
 short=10000 long=110000
 n=0 bad=0
 
@@ -23,6 +25,9 @@ several|64|355
 many|64|250
 TABLE
 }
+
+# System calls to create a stream, open both its ends, remove and close it: of the program, and of its broker.
+names_bound=80 broker_bound=115
 
 say() { # what, whether, detail
 	n=$((n + 1))
@@ -47,6 +52,32 @@ if command -v strace >/dev/null && strace -c -o "$work/probe" true 2>/dev/null; 
 	done
 else
 	n=$((n + 1)) && echo "ok $n - system calls # SKIP there is no strace that works here"
+fi
+
+broker_end() { # the traced one; the tracer goes with it
+	[ -n "$broker" ] || return
+	kill "$(sed -n '1s/ .*//p' "$log")"
+	wait "$broker"
+	broker=
+}
+
+# The same difference, of a broker and of its client.
+names_calls() { # count
+	log=$work/broker.$1
+	strace -f -o "$log" "$bstreamd" --socket "$work/socket" 2>/dev/null &
+	broker=$!
+	until [ -S "$work/socket" ] || ! kill -0 "$broker" 2>/dev/null; do :; done
+	BSTREAM_SOCKET=$work/socket BSTREAM_DAEMON=/bin/false strace -f -o "$work/names.$1" "$pump" names "$1" 0 || bad=1
+	broker_end
+}
+
+if [ -s "$work/probe" ]; then
+	names_calls 10
+	names_calls 60
+	calls=$((($(wc -l <"$work/names.60") - $(wc -l <"$work/names.10")) / 50))
+	say "names: at most $names_bound system calls of the program" "$((calls > names_bound))" "$calls"
+	calls=$((($(wc -l <"$work/broker.60") - $(wc -l <"$work/broker.10")) / 50))
+	say "names: at most $broker_bound system calls of the broker" "$((calls > broker_bound))" "$calls"
 fi
 
 instructions() { # path, size, count

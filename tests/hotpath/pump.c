@@ -5,6 +5,7 @@
  *
  * Usage: pump copy|place|onward|several|many N SIZE (onward: in place, one call for a chunk's commit and
  * the next one's reserve; many: 10 at a time)
+ *        pump names N SIZE (no chunks: N times a stream is created, opened at both ends, removed and closed)
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -63,11 +64,37 @@ static int once_many(struct bstream_writer *w, struct bstream_reader *r, size_t 
 	       in[MANY - 1].iov_len == size && bstream_release_many(r, MANY) == 0;
 }
 
+static int once_names(void)
+{
+	struct bstream_options small = BSTREAM_OPTIONS_INIT;
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+
+	small.capacity = 1;
+	small.chunk_max = 64;
+	if (bstream_create("pump", &small) != 0 ||
+	    bstream_open_writer("pump", BSTREAM_DONT_WAIT, &w) != 0 ||
+	    bstream_open_reader("pump", BSTREAM_DONT_WAIT, &r) != 0 || bstream_remove("pump") != 0)
+		return 0;
+	bstream_writer_close(w);
+	bstream_reader_close(r);
+	return 1;
+}
+
+static int names(unsigned long n)
+{
+	while (n > 0 && once_names())
+		n--;
+	return n > 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct bstream_writer *w, *second = NULL;
 	struct bstream_reader *r;
 
+	if (argc == 4 && strcmp(argv[1], "names") == 0)
+		return names(strtoul(argv[2], NULL, 10));
 	if (argc != 4 || bstream_pair(NULL, &w, &r) != 0)
 		return 2;
 	if (strcmp(argv[1], "several") == 0 && bstream_writer_clone(w, &second) != 0)
