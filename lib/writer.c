@@ -235,15 +235,18 @@ static inline bool ahead_is_free(const struct bstream_writer *w)
 	return w->tail + AHEAD - w->head_seen < w->capacity;
 }
 
+static inline void bytes_fetch(const unsigned char *at, size_t len)
+{
+	for (size_t i = 0; i < len; i += BS_CACHE_LINE)
+		bs_fetch_to_write(at + i);
+}
+
 /* Its bytes, if it will be as long as this one. */
 static inline void body_fetch(struct bstream_writer *w, const unsigned char *at, uint32_t c,
 			      size_t len)
 {
-	if (len > FETCH_MAX || !ahead_is_free(w))
-		return;
-	at += AHEAD * w->hold.sight.geo.body[c].stride;
-	for (size_t i = 0; i < len; i += BS_CACHE_LINE)
-		bs_fetch_to_write(at + i);
+	if (len <= FETCH_MAX && ahead_is_free(w))
+		bytes_fetch(at + AHEAD * w->hold.sight.geo.body[c].stride, len);
 }
 
 /* Publish the chunk of a lone writer, which is inside. Copies of what the handle says are for the
@@ -462,9 +465,11 @@ static inline int reservation_take(struct bstream_writer *w, size_t len, void **
 	w->reserved_len = (uint32_t)len;
 	w->reserved_class = bs_geometry_class(&w->hold.sight.geo, len);
 	unsigned char *to = body(w, w->reserved_class);
-	bs_fetch_to_write(w->slot); /* for the commit: the reader has read it when it was free */
-	if (w->lone && w->reserved_class != 0)
-		body_fetch(w, to, w->reserved_class, len);
+	/* This writer's now, but their lines are where the reader has read them: ask for them all at once,
+	 * before the caller comes to write there. (Those of a chunk far ahead gained nothing here.) */
+	bs_fetch_to_write(w->slot);
+	if (w->reserved_class != 0 && len <= FETCH_MAX)
+		bytes_fetch(to, len);
 	*spanp = to;
 	return 0;
 }
