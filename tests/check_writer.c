@@ -229,6 +229,75 @@ START_TEST(many_chunks_are_written_by_one_call_as_far_as_there_is_room)
 }
 END_TEST
 
+/* ---- who sleeps is told --------------------------------------------------------------------- */
+
+static void write_in_some_way(int way)
+{
+	static unsigned char bytes[4096];
+	struct iovec chunks[3];
+	void *span;
+
+	iov_fill(chunks, 3, bytes, way == 2 ? 8 : 2000);
+	if (way < 2)
+		GIVES(bstream_write(w, bytes, way == 0 ? 8 : 2000, BSTREAM_DONT_WAIT), 0);
+	else if (way < 4)
+		GIVES(bstream_write_many(w, chunks, 3, BSTREAM_DONT_WAIT), 3);
+	else if (way == 4)
+		GIVES(bstream_writev(w, chunks, 2, BSTREAM_DONT_WAIT), 0);
+	else
+		GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
+	if (way == 5)
+		GIVES(bstream_commit(w, 8), 0);
+	if (way == 6)
+		bstream_cancel(w);
+}
+
+/* Also by one who writes fast and has nothing to decide. One who is not told sleeps on for a slice, and
+ * no test that only waits for him would notice. */
+START_TEST(every_way_to_write_tells_a_reader_that_sleeps)
+{
+	guard_pair(16, 4096, &w, &r);
+	w->probe_at = UINT64_MAX; /* as where the clock hardly goes */
+	SAY(w, "a");
+	HEAR(r, "a");
+	MUST(w->tail + 3 < w->limit);
+	if (_i >= 7)
+		GIVES(bstream_writer_clone(w, &x), 0);
+	hint_raise(&r->g->items.wake_at, r->head + 1);
+	write_in_some_way(_i % 7);
+	GIVES(hint_look(&r->g->items.wake_at), 0);
+	GIVES(sem_trywait(&r->g->items.sem), 0);
+	close_all();
+}
+END_TEST
+
+START_TEST(every_way_to_read_tells_a_writer_that_sleeps)
+{
+	static unsigned char buf[64];
+	struct iovec chunks[3];
+	const void *chunk;
+	size_t len;
+
+	guard_pair(4, 64, &w, &r);
+	for (int i = 0; i < 4; i++)
+		GIVES(bstream_write(w, buf, _i == 0 ? 8 : 64, BSTREAM_DONT_WAIT), 0);
+	sleepers_enter(&w->g->space.sleepers);
+	hint_raise(&w->g->space.wake_at, _i == 3 ? 2 : 1);
+	if (_i < 2) {
+		GIVES(bstream_read(r, buf, sizeof(buf), &len, BSTREAM_DONT_WAIT), 1);
+	} else if (_i == 2) {
+		GIVES(bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT), 1);
+		GIVES(bstream_release(r), 0);
+	} else {
+		GIVES(bstream_peek_many(r, chunks, 3, BSTREAM_DONT_WAIT), 3);
+		GIVES(bstream_release_many(r, 3), 0);
+	}
+	GIVES(hint_look(&w->g->space.wake_at), 0);
+	GIVES(sem_trywait(&w->g->space.sem), 0);
+	close_all();
+}
+END_TEST
+
 START_TEST(many_chunks_are_refused_before_the_first_is_written)
 {
 	static unsigned char bytes[64];
@@ -744,6 +813,8 @@ int main(void)
 		ONCE(a_writer_goes_on_after_another_has_overtaken_it),
 		ONCE(a_writer_that_slept_alone_goes_on_among_others),
 		N_WAYS(many_chunks_are_written_by_one_call_as_far_as_there_is_room, 2),
+		N_WAYS(every_way_to_write_tells_a_reader_that_sleeps, 14),
+		N_WAYS(every_way_to_read_tells_a_writer_that_sleeps, 4),
 		ONCE(many_chunks_are_refused_before_the_first_is_written),
 		N_WAYS(many_chunks_wait_for_room_and_wake_a_reader_that_sleeps, 4),
 		ONCE(each_clone_is_an_end_of_its_own),
