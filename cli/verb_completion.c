@@ -242,7 +242,8 @@ static void bash_print(FILE *out)
 		"\telif [[ -n $names || ($cur != -* && \" $taking \" != *\" $prev \"* && -n $verb &&\n"
 		"\t\t($operands == names || ($operands == name_files && $n -eq 0))) ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(\"${COMP_WORDS[0]}\" -q --no-start \\\n"
-		"\t\t\t\"${globals[@]}\" ls --no-headings -o NAME 2>/dev/null)\" -- \"$cur\")\n"
+		"\t\t\t\"${globals[@]}\" ls --no-headings -o NAME 2>/dev/null | sed 's/ .*//')\" \\\n"
+		"\t\t\t-- \"$cur\")\n"
 		"\telif [[ -n $values ]]; then\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$cur\")\n"
 		"\telif [[ $cur != -* && \" $taking \" == *\" $prev \"* ]]; then\n"
@@ -346,8 +347,8 @@ static void zsh_print(FILE *out)
 		fprintf(out, "\t\t'%s:%s'\n", (*v)->name, help_of((*v)->help, help));
 	fputs("\t)\n\t_describe verb verbs\n}\n\n"
 	      "_bstreamctl_names() {\n\tlocal -a names\n"
-	      "\tnames=(${(f)\"$(bstreamctl -q --no-start ${opt_args[--socket]:+--socket} "
-	      "${opt_args[--socket]} \\\n\t\tls --no-headings -o NAME 2>/dev/null)\"})\n"
+	      "\tnames=(${${(f)\"$(bstreamctl -q --no-start ${opt_args[--socket]:+--socket} "
+	      "${opt_args[--socket]} \\\n\t\tls --no-headings -o NAME 2>/dev/null)\"}%% *})\n"
 	      "\tcompadd -a names\n}\n\n"
 	      "_bstreamctl() {\n\tlocal curcontext=$curcontext state line\n\ttypeset -A opt_args\n"
 	      "\t_arguments -C \\\n",
@@ -432,7 +433,7 @@ static void fish_print(FILE *out)
 	      "\tend\n\treturn 2\nend\n\n"
 	      "function __bstreamctl_no_verb\n\t__bstreamctl_verb\n\ttest $status = 2\nend\n\n"
 	      "function __bstreamctl_names\n"
-	      "\tbstreamctl -q --no-start ls --no-headings -o NAME 2>/dev/null\nend\n\n"
+	      "\tbstreamctl -q --no-start ls --no-headings -o NAME 2>/dev/null | string replace -r ' .*' ''\nend\n\n"
 	      "function __bstreamctl_verbs\n\tprintf '%s\\n'",
 	      out);
 	for (const struct verb *const *v = verbs; *v; v++)

@@ -55,10 +55,13 @@ in_path() {
 	[ "$(completed bstreamctl send box --reader oth)" = other ]
 	[ -z "$(completed bstreamctl open '')" ]
 	[[ " $(completed bstreamctl exec -i other tai)" == *" tail"* ]]
+	run -1 ctl exec -o dead -- false # ls says more of it than its name
+	[ "$(completed bstreamctl read de)" = dead ]
+	[ -z "$(completed bstreamctl rm wri)" ]
 	: >a-file
 	[ "$(completed bstreamctl write other a-f)" = a-file ]
 	[ "$(completed bstreamctl --socket a-f)" = a-file ]
-	ctl rm logs/app logs/web other
+	ctl rm logs/app logs/web other dead
 }
 
 @test "bash: every verb and every option of help is there" {
@@ -84,6 +87,7 @@ in_path() {
 	export HOME=$dir
 	ctl completion fish >completion.fish
 	ctl create logs/app
+	run -1 ctl exec -o dead -- false # ls says more of it than its name
 	offered() {
 		fish --no-config -c "source completion.fish; complete -C '$1'" | cut -f 1 | sort | xargs
 	}
@@ -94,7 +98,8 @@ in_path() {
 	[[ " $(offered 'bstreamctl read --frame l') " == *" len32 line "* ]]
 	[ "$(offered 'bstreamctl read lo')" = logs/app ]
 	[ "$(offered 'bstreamctl --color never read lo')" = logs/app ]
-	ctl rm logs/app
+	[ "$(offered 'bstreamctl read de')" = dead ]
+	ctl rm logs/app dead
 }
 
 @test "zsh: verbs, options and names" {
@@ -104,6 +109,7 @@ in_path() {
 	ctl completion zsh >_bstreamctl
 	zsh -n _bstreamctl
 	ctl create logs/app
+	run -1 ctl exec -o dead -- false # ls says more of it than its name
 	tmux -S "$dir/tmux" -f /dev/null new-session -d -x 100 -y 20 -e HOME="$dir" -e PATH="$PATH" "zsh -f"
 	shown() {
 		tmux -S "$dir/tmux" capture-pane -p
@@ -119,5 +125,7 @@ in_path() {
 	until_eval 'shown | grep -q "#bstreamctl rm --force logs/app"'
 	keys 'bstreamctl read --frame le' Tab 'logs/a' Tab C-a '#' Enter
 	until_eval 'shown | grep -q "#bstreamctl read --frame len32 logs/app"'
-	ctl rm logs/app
+	keys 'bstreamctl read de' Tab 'x' C-a '#' Enter
+	until_eval 'shown | grep -q "#bstreamctl read dead x"'
+	ctl rm logs/app dead
 }
