@@ -35,7 +35,7 @@ struct limits {
 
 struct broker {
 	int epoll;
-	struct source listener, signals, inotify, kick;
+	struct source listener, signals, inotify;
 	bool listening; /* the listener is in epoll: there is room for a client */
 	struct limits limits;
 	bool system; /* it serves users who do not trust each other */

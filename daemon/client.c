@@ -17,6 +17,7 @@
 
 #include "daemon/client.h"
 #include "daemon/closer.h"
+#include "daemon/log.h"
 #include "daemon/mailbox.h"
 #include "daemon/request.h"
 #include "daemon/rights.h"
@@ -24,20 +25,34 @@
 
 #define TURNS 16 /* packets of one user taken in one round, where there are many users */
 #define ADMIT_BATCH \
-	(TURNS / 2) /* connections taken in one round: each comes back twice, to ask and to go */
+	(TURNS / 2) /* connections taken in one round: each comes back twice, to ask and to go … */
+#define LOOK_BATCH  256 /* … and those that have gone again without a word */
 #define REQUEST_MAX (sizeof(struct bs_req_send) + BS_WIRE_NOTE)
+
+/* What a look at a connection has found: the next packet, which waits. */
+struct look {
+	alignas(8) char packet[REQUEST_MAX];
+	ssize_t len; /* or a negative errno: bs_packet_look */
+	bool laden; /* it has descriptors */
+};
+
+static void look_at(struct look *l, int fd)
+{
+	l->laden = false;
+	l->len = bs_packet_look(fd, l->packet, sizeof(l->packet), &l->laden);
+}
 
 /* ---- leaving -------------------------------------------------------------------------------- */
 
-void client_drop(struct broker *b, struct client *c)
+/* All of it but the connection itself, which is returned. */
+static int client_forget(struct broker *b, struct client *c)
 {
-	if (c->source.fd < 0)
-		return;
+	int fd = c->source.fd;
+
 	post_forget(b, c);
 	client_unpark(b, c);
 	if (c->polled)
 		loop_drop(b, &c->source);
-	closer_take_connection(c->source.fd, c->uid);
 	c->source.fd = -1;
 	*(c->prev ? &c->prev->next : &b->clients) = c->next;
 	*(c->next ? &c->next->prev : &b->last_client) = c->prev;
@@ -45,6 +60,13 @@ void client_drop(struct broker *b, struct client *c)
 	account_add(&b->accounts, c->uid, QUOTA_CONNECTIONS, -1);
 	c->next = b->dead;
 	b->dead = c;
+	return fd;
+}
+
+void client_drop(struct broker *b, struct client *c)
+{
+	if (c->source.fd >= 0)
+		closer_take_client(client_forget(b, c), c->uid);
 }
 
 void client_bury(struct broker *b)
@@ -106,30 +128,47 @@ static bool client_is_surplus(struct broker *b, struct client *c)
 	return c->surplus;
 }
 
-/* Is so much of what he has sent still to be closed that no more is read of him? Where it is as much of all
- * as there may be clients, any of it is; who has none of it has no part in that, and is heard. */
-static bool client_is_heard_no_more(const struct broker *b, const struct client *c)
+/* A packet with descriptors, @len long, of which all else is known. Those that could take long to be closed are
+ * never received from a stranger: -1 stands for each of them in @got. A negative errno: it is not to be had. */
+static ssize_t client_receive_laden(struct broker *b, struct client *c, void *packet, ssize_t len,
+				    struct bs_packet_fds *got)
 {
-	size_t his = closer_pending_of(c->uid);
+	enum closer_taste taste = TASTE_MEMORY;
 
-	return (his > 0 && closer_pending() >= b->limits.max_clients) ||
-	       (c->uid != 0 && his >= b->accounts.limits[QUOTA_CONNECTIONS] / 4 + 1);
+	if (b->system)
+		taste = closer_taste(c->source.fd, c->uid, &got->n);
+	if (taste == TASTE_MEMORY)
+		return bs_packet_recv_all(c->source.fd, packet, (size_t)len, got, MSG_DONTWAIT);
+	if (taste == TASTE_NOT) {
+		log_blame(c->uid, c->pid, "has sent what takes too long to be closed");
+		return -EAGAIN;
+	}
+	for (size_t i = 0; i < got->n; i++)
+		got->fds[i] = -1;
+	return len;
 }
 
-/* Read one packet, if there is one, and serve it. */
-static int client_hear(struct broker *b, struct client *c)
+/* Take the packet that has been looked at, and serve it; or it is the end. */
+static int client_hear(struct broker *b, struct client *c, struct look *l)
 {
-	alignas(8) char packet[REQUEST_MAX];
-	struct bs_packet_fds got;
-	ssize_t n;
+	struct bs_packet_fds got = { .n = 0 };
+	ssize_t n = l->len;
 	int r = 0;
 
-	n = bs_packet_recv_all(c->source.fd, packet, sizeof(packet), &got, MSG_DONTWAIT);
-	if (n > 0 && client_is_surplus(b, c))
-		request_refuse(b, c, &(struct request_packet){ packet, (size_t)n, &got }, EDQUOT);
+	if (n == -EAGAIN)
+		return 0;
+	if (n > 0 && l->laden)
+		n = client_receive_laden(b, c, l->packet, n, &got);
 	else if (n > 0)
-		r = request_serve(b, c, &(struct request_packet){ packet, (size_t)n, &got });
-	else if (n != -EAGAIN)
+		bs_packet_skip(c->source.fd); /* all of it is here */
+	if (n > 0 && client_is_surplus(b, c))
+		request_refuse(b, c, &(struct request_packet){ l->packet, (size_t)n, &got },
+			       EDQUOT);
+	else if (n > 0)
+		r = request_serve(b, c, &(struct request_packet){ l->packet, (size_t)n, &got });
+	else if (n == -ENOTCONN)
+		close(client_forget(b, c)); /* nothing waits there, nor ever will */
+	else
 		client_drop(b, c);
 	for (size_t i = 0; i < got.n; i++)
 		closer_take_file(got.fds[i], c->uid);
@@ -145,18 +184,24 @@ static bool client_has_turn(struct broker *b, const struct client *c)
 static int client_on_event(struct broker *b, struct source *source, uint32_t events)
 {
 	struct client *c = (struct client *)source; /* its first member */
+	bool gone = (events & EPOLLHUP) != 0;
+	struct look l;
 
 	b->n_told++;
 	if (source->fd < 0)
 		return 0; /* dropped in this very round */
-	/* Who has gone goes now: what was his is free for those who come after. */
-	if (!(events & EPOLLHUP) && !client_has_turn(b, c))
+	if (!gone && !client_has_turn(b, c))
 		return 0;
-	if (!post_may_speak(c) && (c->parked || client_is_heard_no_more(b, c))) {
-		client_drop(b, c); /* it has nothing to say but that it is gone */
+	look_at(&l, source->fd);
+	if (l.len == -ENOTCONN || l.len == -EAGAIN)
+		return client_hear(b, c, &l);
+	/* What is parked has nothing to say but that it is gone. And who has gone goes now, heard or not: what
+	 * was his is free for those who come after. */
+	if ((c->parked && !post_may_speak(c)) || (gone && !client_has_turn(b, c))) {
+		client_drop(b, c);
 		return 0;
 	}
-	return client_hear(b, c);
+	return client_hear(b, c, &l);
 }
 
 /* ---- coming --------------------------------------------------------------------------------- */
@@ -208,6 +253,23 @@ static void client_make_way(struct broker *b, struct client *new)
 	b->refusal.why = 0;
 }
 
+/* The next connection, and a look at it. It brings who sent each packet, by which an empty one differs from none.
+ * -ENOTCONN: it has gone again without a word. */
+static int client_accept(const struct source *listener, struct look *l)
+{
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int one = 1;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
+	look_at(l, fd);
+	if (l->len != -ENOTCONN)
+		return fd;
+	close(fd);
+	return -ENOTCONN;
+}
+
 /* Takes @fd. NULL: nothing has come of it. */
 static struct client *client_new(struct broker *b, int fd)
 {
@@ -217,7 +279,7 @@ static struct client *client_new(struct broker *b, int fd)
 		c->source = (struct source){ .on_event = client_on_event, .fd = fd };
 	if (!c || !rights_learn(c)) {
 		free(c);
-		closer_take_connection(fd, b->uid);
+		closer_take_client(fd, b->uid);
 		return NULL;
 	}
 	client_make_way(b, c);
@@ -225,22 +287,21 @@ static struct client *client_new(struct broker *b, int fd)
 	*(c->prev ? &c->prev->next : &b->clients) = c;
 	b->last_client = c;
 	b->n_clients++;
-	b->tally.connections++;
 	account_add(&b->accounts, c->uid, QUOTA_CONNECTIONS, 1);
 	return c;
 }
 
 /*
- * It has come. The @first to come in this round is served here and now, if it has asked: it stood in the
+ * It has come. The first to come in this round is served here and now, if it has asked (@first): it stood in the
  * queue when the round began, and all that the round has told of has been seen to, so that whoever closed
  * one connection and then came on another is heard in that order. Of the others the loop will tell.
  */
-static int client_enter(struct broker *b, struct client *c, bool first)
+static int client_enter(struct broker *b, struct client *c, struct look *first)
 {
 	int r = 0;
 
-	if (first && !client_is_heard_no_more(b, c) && client_has_turn(b, c))
-		r = client_hear(b, c);
+	if (first && client_has_turn(b, c))
+		r = client_hear(b, c, first);
 	if (r < 0 || c->source.fd < 0)
 		return r;
 	c->polled = loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) == 0;
@@ -273,8 +334,9 @@ int client_on_connect(struct broker *b, struct source *source, uint32_t events)
 	int most = b->n_told > 0 ? ADMIT_BATCH : 1;
 
 	(void)events;
-	for (int i = 0; i < most; i++) {
+	for (int i = 0, n = 0; i < LOOK_BATCH && n < most; i++) {
 		struct client *c;
+		struct look l;
 		int fd, r;
 
 		if (!client_has_room(b) && i > 0)
@@ -283,15 +345,19 @@ int client_on_connect(struct broker *b, struct source *source, uint32_t events)
 			client_refuse_more(b);
 			return 0;
 		}
-		fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = client_accept(source, &l);
+		b->tally.connections += fd >= 0 || fd == -ENOTCONN;
+		if (fd == -ENOTCONN)
+			continue;
 		if (fd >= 0) {
 			c = client_new(b, fd);
-			r = c ? client_enter(b, c, i == 0) : 0;
+			r = c ? client_enter(b, c, i == 0 ? &l : NULL) : 0;
 			if (r < 0)
 				return r;
+			n++;
 			continue;
 		}
-		if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+		if (fd == -EAGAIN || fd == -ECONNABORTED || fd == -EINTR)
 			return 0;
 		/* No descriptor or no memory for another: until somebody leaves. */
 		if (!client_evict(b)) {

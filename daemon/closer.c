@@ -1,56 +1,158 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * closer.c - owns the descriptors given to it, until they are closed, and up to CLOSERS threads. Each
- * user has a queue and up to PER_USER threads of his own, so that nobody waits for what another's
- * descriptors take; only from as many users on as there may be threads does one wait for a thread.
- * Each descriptor counts against the broker's limits and its user's until it is closed (client.c), so
- * that their number is bounded. The lock is held for a few instructions, never over a close.
+ * closer.c - owns the descriptors given to it, until somebody else has them, and the processes that do.
+ *
+ * A socket lingers where its last descriptor is closed, but not in a process that exits. So what is to be
+ * closed is sent through the pit, a pair of sockets, to a child process that receives it and exits. We
+ * are suspended until it is past everything but the closing (CLONE_VFORK), and our own descriptors go
+ * before it starts, so that its are the last. It shares our memory, and of our descriptors it has none but
+ * its end of the pit: that is descriptor 0, all others are left out of its table (CLOSE_RANGE_UNSHARE), not
+ * copied and closed again. So whatever holds it up in its last moments holds no end, no lock and no socket
+ * of anybody else, costs a process, and outlives us if need be.
+ *
+ * That does not help with a file whose file system is asked at each close, not only at the last, and answers
+ * when it likes (FUSE). Such a file is not to become ours at all: where users do not trust each other a
+ * packet with descriptors is tasted by such a child first, which eats it if it is not memory.
+ *
+ * Of each user some processes may be dying that took what there was, and then more, each of which takes as
+ * much as a packet holds. What he has sent beyond that stays here, and counts as connections (client.c).
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <stdalign.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/closer.h"
+#include "proto/hint.h"
+#include "proto/packet.h"
 
-#define CLOSERS	   64
-#define PER_USER   4
-#define DRAINED	   64 /* packets without descriptors that are thrown away at once */
+#define DYING_FEW  4 /* processes of one user that took what there was */
+#define DYING_MOST 64 /* and those that took a full load; and those that taste */
+#define SKIPPED	   4 /* packets without descriptors that are thrown away at once */
 #define STACK_SIZE 65536
 #define LARGE	   (64 << 20) /* bytes that take the kernel some 10 ms to give back */
+#define RETRY_NS   BS_MS(100)
 
-/* What somebody's descriptors are that are still to be closed: there is one while there are any. */
+enum { BURY, TASTE, ERRANDS };
+
+/* What one user has sent that is still to be closed, and who is dying of it: there is one while there is
+ * either. */
 struct closing {
 	struct closing *next;
 	uid_t uid;
 	int *queue;
 	size_t n_queued, cap;
-	size_t n_left; /* of them, and of those taken from the queue, not closed yet */
-	unsigned n_serving; /* threads; while there is one it stays */
+	pid_t dying[ERRANDS][DYING_MOST];
+	unsigned n_dying[ERRANDS];
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct closing *users;
-static size_t n_left; /* of all */
-static unsigned n_threads;
-static int kick_fd = -1;
-static dev_t quick_devs[2];
+/* What a child is to do, and what it says of it. Only one is not past it at any time. */
+struct errand {
+	int what;
+	struct bs_packet_fds got; /* what came through the pit */
+	struct bs_packet_fds seen, eaten; /* of the connection that is tasted */
+	bool memory;
+};
 
-void closer_init(int kick, dev_t shm_dev, dev_t memfd_dev)
+static struct closing *users;
+static size_t n_left, n_dying; /* of all */
+static int pit = -1; /* our end */
+static size_t load_max = BS_PACKET_FDS; /* of one child */
+static uint64_t retry_ns; /* when to try again what could not be had; 0: nothing */
+static dev_t quick_devs[2];
+static struct errand errand;
+alignas(64) static char child_stack[STACK_SIZE];
+
+int closer_init(dev_t shm_dev, dev_t memfd_dev)
 {
-	kick_fd = kick;
+	struct rlimit rl = { .rlim_cur = 1024 };
+	int ends[2], r = 0;
+
 	quick_devs[0] = shm_dev;
 	quick_devs[1] = memfd_dev;
+	getrlimit(RLIMIT_NOFILE, &rl);
+	if (rl.rlim_cur / 4 < load_max)
+		load_max = rl.rlim_cur / 4;
+	if (close_range(~0U, ~0U, CLOSE_RANGE_UNSHARE) < 0 || /* can it be had? */
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	if (dup3(ends[1], 0, O_CLOEXEC) < 0)
+		r = -errno;
+	close(ends[1]);
+	pit = ends[0];
+	return r;
 }
 
-/* With the lock held, as all that looks at users. NULL: he has nothing to be closed. */
+void closer_fini(void)
+{
+	close(pit);
+	pit = -1;
+}
+
+/* ---- the child ------------------------------------------------------------------------------ */
+
+/* Look what is with the next packet, and take it unless that is one file in shared memory; only the
+ * kernel is asked what it is. */
+static void child_taste(struct errand *e, int conn)
+{
+	char byte;
+
+	if (bs_packet_copy(conn, &e->seen) < 0)
+		return;
+	e->memory = e->seen.n == 1 && fcntl(e->seen.fds[0], F_GET_SEALS) >= 0;
+	if (!e->memory && e->seen.n <= load_max)
+		bs_packet_take(conn, &byte, 1, &e->eaten);
+}
+
+/* It shares all memory with its suspended parent, and no descriptor: nothing that is done here sleeps. With
+ * its return it exits, and then closes what it has. */
+static int child_run(void *arg)
+{
+	struct errand *e = arg;
+	char byte;
+
+	if (close_range(1, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+		return 0;
+	bs_packet_take(0, &byte, 1, &e->got);
+	if (e->what == TASTE && e->got.n == 1)
+		child_taste(e, e->got.fds[0]);
+	return 0;
+}
+
+/* Have a child take what is in the pit. 0; or a negative errno, and errand.got is that, ours again. */
+static int child_start(struct closing *u, int what)
+{
+	char byte;
+	pid_t pid;
+	int r;
+
+	memset(&errand, 0, sizeof(errand));
+	errand.what = what;
+	pid = clone(child_run, child_stack + sizeof(child_stack),
+		    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &errand);
+	r = pid < 0 ? -errno : -ECHILD;
+	if (pid > 0) {
+		u->dying[what][u->n_dying[what]++] = pid;
+		n_dying++;
+	}
+	if (errand.got.n > 0)
+		return 0;
+	bs_packet_take(0, &byte, 1, &errand.got);
+	return r;
+}
+
+/* ---- users ---------------------------------------------------------------------------------- */
+
+/* NULL: he has nothing to be closed. */
 static struct closing *closing_find(uid_t uid)
 {
 	struct closing *u = users;
@@ -60,135 +162,151 @@ static struct closing *closing_find(uid_t uid)
 	return u;
 }
 
-/* One who has something in his queue, and fewer threads than @max, or NULL. */
-static struct closing *closing_waiting(unsigned max)
-{
-	struct closing *u = users;
-
-	while (u && (u->n_queued == 0 || u->n_serving >= max))
-		u = u->next;
-	return u;
-}
-
-/* One whom no thread serves yet, or who may have another; or NULL. He is the caller's to serve. */
-static struct closing *closing_claim(void)
-{
-	struct closing *u = closing_waiting(1);
-
-	if (!u)
-		u = closing_waiting(PER_USER);
-	if (u)
-		u->n_serving++;
-	return u;
-}
-
-static void closing_free(struct closing *gone)
-{
-	struct closing **at = &users;
-
-	while (*at != gone)
-		at = &(*at)->next;
-	*at = gone->next;
-	free(gone->queue);
-	free(gone);
-}
-
-/* Close all that he has, until there is no more. */
-static void closing_serve(struct closing *u)
-{
-	while (u->n_queued > 0) {
-		int fd = u->queue[--u->n_queued];
-
-		pthread_mutex_unlock(&lock);
-		close(fd);
-		pthread_mutex_lock(&lock);
-		u->n_left--;
-		n_left--;
-		eventfd_write(kick_fd, 1);
-	}
-	if (--u->n_serving == 0)
-		closing_free(u);
-}
-
-static void *closer_run(void *arg)
-{
-	struct closing *u = arg;
-
-	pthread_mutex_lock(&lock);
-	do
-		closing_serve(u);
-	while ((u = closing_claim()) != NULL);
-	n_threads--;
-	pthread_mutex_unlock(&lock);
-	return NULL;
-}
-
-/* With the lock held. If no thread can be had now, the next descriptor tries again. */
-static void closer_start(struct closing *u)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-
-	if (n_threads >= CLOSERS || u->n_serving >= PER_USER || pthread_attr_init(&attr) != 0)
-		return;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (pthread_create(&thread, &attr, closer_run, u) == 0) {
-		n_threads++;
-		u->n_serving++;
-	}
-	pthread_attr_destroy(&attr);
-}
-
-/* Room for one more. False: no memory. */
-static bool closing_grow(struct closing *u)
-{
-	size_t cap = u->cap ? 2 * u->cap : 16;
-	int *bigger =
-		u->n_queued < u->cap ? u->queue : reallocarray(u->queue, cap, sizeof(*bigger));
-
-	if (!bigger)
-		return false;
-	u->cap = u->n_queued < u->cap ? u->cap : cap;
-	u->queue = bigger;
-	return true;
-}
-
-static bool closing_add(uid_t uid, int fd)
+/* The same, made if need be. NULL: no memory. */
+static struct closing *closing_of(uid_t uid)
 {
 	struct closing *u = closing_find(uid);
 
-	if (!u) {
-		u = calloc(1, sizeof(*u));
-		if (!u)
-			return false;
-		u->uid = uid;
-		u->next = users;
-		users = u;
+	if (u)
+		return u;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return NULL;
+	u->uid = uid;
+	u->next = users;
+	users = u;
+	return u;
+}
+
+/* Those who have nothing any more go. */
+static void closing_free_idle(void)
+{
+	struct closing **at = &users;
+
+	while (*at) {
+		struct closing *u = *at;
+
+		if (u->n_queued + u->n_dying[BURY] + u->n_dying[TASTE] > 0) {
+			at = &u->next;
+			continue;
+		}
+		*at = u->next;
+		free(u->queue);
+		free(u);
 	}
-	if (!closing_grow(u)) {
-		if (u->n_left == 0 && u->n_serving == 0)
-			closing_free(u);
-		return false;
+}
+
+static bool closing_add(struct closing *u, int fd)
+{
+	if (u->n_queued == u->cap) {
+		size_t cap = u->cap ? 2 * u->cap : 16;
+		int *bigger = reallocarray(u->queue, cap, sizeof(*bigger));
+
+		if (!bigger)
+			return false;
+		u->queue = bigger;
+		u->cap = cap;
 	}
 	u->queue[u->n_queued++] = fd;
-	u->n_left++;
 	n_left++;
-	closer_start(u);
 	return true;
+}
+
+/* Give a child as much as it can carry, and have it die of that. */
+static int closing_bury(struct closing *u)
+{
+	size_t n = u->n_queued < load_max ? u->n_queued : load_max;
+	const int *load = &u->queue[u->n_queued - n];
+	int r = bs_packet_send_all(pit, "", 1, load, n, MSG_DONTWAIT);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		close(load[i]); /* not the last: the pit has it */
+	u->n_queued -= n;
+	n_left -= n;
+	r = child_start(u, BURY);
+	for (size_t i = 0; r < 0 && i < errand.got.n; i++)
+		closing_add(u, errand.got.fds[i]); /* there is room: they were in it */
+	return r;
+}
+
+static bool closing_may_bury(const struct closing *u)
+{
+	return u->n_queued > 0 &&
+	       u->n_dying[BURY] < (u->n_queued < load_max ? DYING_FEW : DYING_MOST);
+}
+
+/* ---- for the others ------------------------------------------------------------------------- */
+
+void closer_run(void)
+{
+	retry_ns = 0;
+	for (struct closing *u = users; u; u = u->next)
+		while (closing_may_bury(u))
+			if (closing_bury(u) < 0) {
+				retry_ns = bs_now() + RETRY_NS;
+				break;
+			}
+}
+
+uint64_t closer_due(void)
+{
+	return retry_ns ? retry_ns : UINT64_MAX;
+}
+
+static bool closing_bereave(struct closing *u, pid_t pid)
+{
+	for (int what = 0; what < ERRANDS; what++)
+		for (unsigned i = 0; i < u->n_dying[what]; i++)
+			if (u->dying[what][i] == pid) {
+				u->dying[what][i] = u->dying[what][--u->n_dying[what]];
+				n_dying--;
+				return true;
+			}
+	return false;
+}
+
+void closer_reap(void)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		struct closing *u = users;
+
+		while (u && !closing_bereave(u, pid))
+			u = u->next;
+	}
+	closing_free_idle();
 }
 
 void closer_take(int fd, uid_t uid)
 {
-	bool taken;
+	struct closing *u = fd < 0 ? NULL : closing_of(uid);
 
-	if (fd < 0)
-		return;
-	pthread_mutex_lock(&lock);
-	taken = closing_add(uid, fd);
-	pthread_mutex_unlock(&lock);
-	if (!taken)
+	if (fd >= 0 && (!u || !closing_add(u, fd)))
 		close(fd); /* no memory: nothing better is left */
+}
+
+enum closer_taste closer_taste(int connection, uid_t uid, size_t *np)
+{
+	struct closing *u = closing_of(uid);
+
+	if (u && u->n_dying[TASTE] == DYING_MOST)
+		closer_reap();
+	u = closing_of(uid);
+	if (!u || u->n_dying[TASTE] == DYING_MOST ||
+	    bs_packet_send_all(pit, "", 1, &connection, 1, MSG_DONTWAIT) < 0)
+		return TASTE_NOT;
+	if (child_start(u, TASTE) < 0) {
+		for (size_t i = 0; i < errand.got.n; i++)
+			close(errand.got.fds[i]);
+		return TASTE_NOT;
+	}
+	*np = errand.eaten.n;
+	if (errand.memory)
+		return TASTE_MEMORY;
+	return errand.eaten.n > 0 ? TASTE_OTHER : TASTE_NOT;
 }
 
 static bool closer_look(int fd, uint64_t *sizep)
@@ -231,60 +349,60 @@ void closer_take_memory(int fd, uint64_t size, uid_t uid)
 		closer_take(fd, uid);
 }
 
-size_t closer_pending(void)
-{
-	size_t n;
-
-	pthread_mutex_lock(&lock);
-	n = n_left;
-	pthread_mutex_unlock(&lock);
-	return n;
-}
-
-size_t closer_pending_of(uid_t uid)
-{
-	const struct closing *u;
-	size_t n;
-
-	pthread_mutex_lock(&lock);
-	u = closing_find(uid);
-	n = u ? u->n_left : 0;
-	pthread_mutex_unlock(&lock);
-	return n;
-}
-
-/* Is it certain that no packet, with who knows what in it, is waiting? With SO_PASSCRED every packet
- * brings something along, also an empty one, which else would look like the end. */
+/* Is it certain that nothing is waiting there? What has no descriptors is thrown away, if it is not much.
+ * Nobody can send more. */
 static bool queue_is_empty(int fd)
 {
-	struct msghdr m = { 0 };
-	int one = 1;
-
-	return shutdown(fd, SHUT_RDWR) == 0 &&
-	       setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) == 0 &&
-	       recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) == 0 && !(m.msg_flags & MSG_CTRUNC);
-}
-
-/* Throw away what waits and has no descriptors in it: what has, is seen by a look that leaves no room for
- * them. Nobody can send more. */
-static void queue_drain(int fd)
-{
+	bool laden;
 	char byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	shutdown(fd, SHUT_RDWR);
-	for (int i = 0; i < DRAINED; i++)
-		if (recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) <= 0 || (m.msg_flags & MSG_CTRUNC) ||
-		    recvmsg(fd, &m, MSG_DONTWAIT) < 0)
-			return;
+	if (shutdown(fd, SHUT_RDWR) < 0)
+		return false;
+	for (int i = 0; i < SKIPPED; i++) {
+		ssize_t n = bs_packet_look(fd, &byte, 1, &laden);
+
+		if (n == -ENOTCONN || n == -EAGAIN)
+			return true;
+		if (n == -ECONNRESET)
+			continue; /* it has not read all of ours: that is told once */
+		if ((n < 0 && n != -EMSGSIZE) || laden)
+			return false;
+		bs_packet_skip(fd);
+	}
+	return false;
 }
 
-void closer_take_connection(int fd, uid_t uid)
+void closer_take_client(int fd, uid_t uid)
 {
-	queue_drain(fd);
 	if (queue_is_empty(fd))
 		close(fd);
 	else
 		closer_take(fd, uid);
+}
+
+void closer_take_connection(int fd, uid_t uid)
+{
+	int one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) == 0)
+		closer_take_client(fd, uid);
+	else
+		closer_take(fd, uid);
+}
+
+size_t closer_pending(void)
+{
+	return n_left;
+}
+
+size_t closer_pending_of(uid_t uid)
+{
+	const struct closing *u = closing_find(uid);
+
+	return u ? u->n_queued : 0;
+}
+
+size_t closer_dying(void)
+{
+	return n_dying;
 }

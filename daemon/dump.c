@@ -38,9 +38,9 @@ static void dump_broker(const struct broker *b)
 		b->registry.bytes);
 	log_say(LOG_INFO,
 		"clients: %" PRIu32 " of %" PRIu32 ", %" PRIu32 " wait; mailboxes: %zu of %" PRIu32
-		"; to be closed: %zu",
+		"; to be closed: %zu, being closed: %zu",
 		b->n_clients, b->limits.max_clients, b->n_parked, b->post.names.n,
-		b->limits.max_mailboxes, closer_pending());
+		b->limits.max_mailboxes, closer_pending(), closer_dying());
 	log_say(LOG_INFO,
 		"so far: %" PRIu64 " connections, %" PRIu64 " evicted; %" PRIu64
 		" requests; refused: %" PRIu64 " denied, %" PRIu64 " over quota, %" PRIu64

@@ -22,7 +22,7 @@ broker_objects = \
 	daemon/figures.c daemon/figures.h daemon/metrics.c daemon/metrics.h \
 	daemon/scrape.c daemon/scrape.h \
 	daemon/log.c daemon/log.h daemon/dump.c daemon/dump.h
-daemon_bstreamd_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS) -pthread
+daemon_bstreamd_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 daemon_bstreamd_LDADD = proto/libbsproto.la $(INIH_LIBS)
 
 # Units for systemd (configure.ac says where). Both kinds of broker have units of the same name.

@@ -71,6 +71,8 @@ static uint64_t loop_until(struct broker *b)
 		due = scrape_due(b);
 	if (log_due() < due)
 		due = log_due();
+	if (closer_due() < due)
+		due = closer_due();
 
 	if (!loop_is_idle(b) || b->idle_ns == 0) {
 		b->idle_since_ns = 0;
@@ -135,6 +137,7 @@ int loop_run(struct broker *b)
 		scrape_run(b);
 		log_run();
 		client_bury(b);
+		closer_run();
 		if (r == 0)
 			r = client_admit(b);
 	}

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -189,23 +188,14 @@ static int on_signal(struct broker *b, struct source *source, uint32_t events)
 	(void)events;
 	if (read(source->fd, &info, sizeof(info)) <= 0)
 		return 0;
-	if (info.ssi_signo == SIGUSR1)
+	if (info.ssi_signo == SIGCHLD)
+		closer_reap();
+	else if (info.ssi_signo == SIGUSR1)
 		dump(b);
 	else if (info.ssi_signo == SIGHUP)
 		reload(b);
 	else
 		b->leaving = true;
-	return 0;
-}
-
-/* Everything that was to be closed has been: there may be room, or nothing left to do. */
-static int on_kick(struct broker *b, struct source *source, uint32_t events)
-{
-	eventfd_t n;
-
-	(void)b;
-	(void)events;
-	eventfd_read(source->fd, &n);
 	return 0;
 }
 
@@ -242,7 +232,9 @@ static int signals_open(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGCHLD, SIG_DFL); /* whatever we were started with */
 	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -274,9 +266,6 @@ static int sources_init(struct broker *b)
 			       watch_on_event);
 	if (r == -EMFILE && b->inotify.fd < 0)
 		r = 0; /* the user has too many: slower, not worse (watch.c) */
-	if (r == 0)
-		r = source_add(b, &b->kick, or_errno(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-			       on_kick);
 	if (r == 0) {
 		b->listener.on_event = client_on_connect;
 		r = client_admit(b);
@@ -301,11 +290,11 @@ static int broker_init(struct broker *b)
 		r = bs_meeting_prefix(prefix, sizeof(prefix), b->path);
 	if (r == 0)
 		r = registry_init(&b->registry, b->inotify.fd, prefix, &b->accounts);
-	if (r < 0)
-		return r;
-	closer_init(b->kick.fd, b->registry.shm_dev, b->registry.memfd_dev);
-	socket_watch(b);
-	return 0;
+	if (r == 0)
+		r = closer_init(b->registry.shm_dev, b->registry.memfd_dev);
+	if (r == 0)
+		socket_watch(b);
+	return r;
 }
 
 /* Let the first process go, content or not: nobody waits for the rest. */
@@ -381,6 +370,7 @@ static void broker_leave(struct broker *b)
 	registry_fini(&b->registry);
 	accounts_fini(&b->accounts);
 	rules_fini(&b->rules);
+	closer_fini();
 }
 
 /* What the service manager gave us: the listening socket, if one is among it, and where that is. The
@@ -485,6 +475,7 @@ static int check(struct broker *b)
 	printf("%s: nothing wrong, %zu rule%s\n", b->rules_dir, b->rules.n,
 	       b->rules.n == 1 ? "" : "s");
 	rules_fini(&b->rules);
+	closer_fini();
 	return EXIT_SUCCESS;
 }
 

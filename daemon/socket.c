@@ -138,7 +138,7 @@ static int socket_inherit(struct broker *b, int fd)
 	    socket_option(fd, SO_TYPE) != SOCK_SEQPACKET || socket_option(fd, SO_ACCEPTCONN) != 1)
 		return -ENOTSOCK;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0 ||
-	    listen(fd, SOMAXCONN) < 0)
+	    listen(fd, BS_BACKLOG) < 0)
 		return -errno;
 	b->listener.fd = fd;
 	return 0;

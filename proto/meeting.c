@@ -162,7 +162,7 @@ int bs_meeting_listen(int socket, const char *path, mode_t mode)
 		return -errno;
 	if (bind(socket, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
-	if (listen(socket, SOMAXCONN) < 0 || rename(fresh, path) < 0) {
+	if (listen(socket, BS_BACKLOG) < 0 || rename(fresh, path) < 0) {
 		r = -errno;
 		unlink(fresh);
 		return r;

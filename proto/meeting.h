@@ -12,7 +12,11 @@
 #include <sys/un.h>
 
 #define BS_SYSTEM_SOCKET "/run/bstream/broker.sock"
-#define BS_SOCKET_PATH	 sizeof(((struct sockaddr_un *)0)->sun_path)
+/* How many may wait to be let in. No more than are let in within a few milliseconds: whoever finds it full
+ * comes again soon, while who stands in a long queue that others keep full waits for all of it. */
+#define BS_BACKLOG	 128
+
+#define BS_SOCKET_PATH sizeof(((struct sockaddr_un *)0)->sun_path)
 
 /* The socket to use: @override, else $BSTREAM_SOCKET, else the system's, else the user's. @make:
  * make the user's directory if it is missing. Checks that the user's default directory is his alone.

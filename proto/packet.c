@@ -41,23 +41,24 @@ union packet_control {
 	char room[CMSG_SPACE(sizeof(int) * BS_PACKET_FDS) + ASKED_FOR];
 };
 
-int bs_packet_send(int socket, const void *buf, size_t len, int fd, int flags)
+int bs_packet_send_all(int socket, const void *buf, size_t len, const int *fds, size_t n_fds,
+		       int flags)
 {
 	union packet_control control = { 0 };
 	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	if (fd >= 0) {
+	if (n_fds > 0) {
 		struct cmsghdr *c;
 
 		m.msg_control = control.room;
-		m.msg_controllen = CMSG_SPACE(sizeof(int));
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
 		c = CMSG_FIRSTHDR(&m);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
 	}
 	do
 		n = sendmsg(socket, &m, flags | MSG_NOSIGNAL);
@@ -65,6 +66,11 @@ int bs_packet_send(int socket, const void *buf, size_t len, int fd, int flags)
 	if (n < 0)
 		return errno == ETOOMANYREFS ? -EAGAIN : -errno;
 	return (size_t)n == len ? 0 : -EMSGSIZE; /* packets are whole */
+}
+
+int bs_packet_send(int socket, const void *buf, size_t len, int fd, int flags)
+{
+	return bs_packet_send_all(socket, buf, len, &fd, fd >= 0, flags);
 }
 
 /* A descriptor of the sender, which the owner of the socket has asked for and nobody here wants. */
@@ -122,6 +128,48 @@ static ssize_t packet_receive(int socket, struct iovec iov, struct bs_packet_fds
 	packet_collect(&m, got);
 	*marksp = m.msg_flags;
 	return n;
+}
+
+ssize_t bs_packet_look(int socket, void *buf, size_t size, bool *ladenp)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(struct ucred))]; /* and for no descriptor */
+	} control;
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr m = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room),
+	};
+	ssize_t n;
+
+	do
+		n = recvmsg(socket, &m, MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n == 0 && m.msg_controllen == 0 && !(m.msg_flags & MSG_CTRUNC))
+		return -ENOTCONN;
+	*ladenp = (m.msg_flags & MSG_CTRUNC) != 0;
+	return m.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
+}
+
+void bs_packet_skip(int socket)
+{
+	while (recv(socket, NULL, 0, MSG_DONTWAIT) < 0 && errno == EINTR)
+		;
+}
+
+ssize_t bs_packet_copy(int socket, struct bs_packet_fds *got)
+{
+	int marks = 0;
+	char byte;
+	ssize_t n = packet_receive(socket, (struct iovec){ &byte, 1 }, got, MSG_DONTWAIT | MSG_PEEK,
+				   &marks);
+
+	return n >= 0 && (marks & MSG_CTRUNC) ? -EMFILE : n;
 }
 
 ssize_t bs_packet_take(int socket, void *buf, size_t size, struct bs_packet_fds *got)

@@ -7,6 +7,7 @@
 #ifndef BS_PACKET_H
 #define BS_PACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -21,6 +22,10 @@ struct bs_packet_fds {
 /* Send @len bytes and, unless @fd is -1, the descriptor, which stays the caller's. @flags: MSG_*.
  * 0 or a negative errno; ETOOMANYREFS is -EAGAIN. Never raises SIGPIPE. */
 int bs_packet_send(int socket, const void *buf, size_t len, int fd, int flags);
+
+/* The same with @n descriptors, up to BS_PACKET_FDS. */
+int bs_packet_send_all(int socket, const void *buf, size_t len, const int *fds, size_t n,
+		       int flags);
 
 /* Receive one packet into @buf. @fdp (NULL: none is expected) receives the descriptor or -1; with
  * no descriptor free the packet stays in the queue and the result is -EMFILE. Returns the length;
@@ -42,6 +47,18 @@ ssize_t bs_packet_take(int socket, void *buf, size_t size, struct bs_packet_fds 
  * than one goes, and is -EPROTO or gives what it had. 0: an empty packet, which is taken, or the peer
  * has closed. */
 ssize_t bs_packet_recv_shared(int socket, void *buf, size_t size, struct bs_packet_fds *got);
+
+/* Copies of the next packet's descriptors, which stays; does not wait. -EMFILE: not all of them have come. */
+ssize_t bs_packet_copy(int socket, struct bs_packet_fds *got);
+
+/* Look at the next packet and leave it, and its descriptors, where they are; does not wait. @socket must
+ * have SO_PASSCRED: by that an empty packet differs from none, and there is no room for descriptors.
+ * Returns the length, or -EMSGSIZE if it is longer than @size, and *@ladenp: has it descriptors? -ENOTCONN:
+ * there will be no more; -EAGAIN; other errors. */
+ssize_t bs_packet_look(int socket, void *buf, size_t size, bool *ladenp);
+
+/* Take the next packet, which has no descriptors, and throw it away. */
+void bs_packet_skip(int socket);
 
 /* Move a descriptor below 3 out of the way of the standard ones. The descriptor or a negative errno,
  * and then @fd is closed. */

@@ -382,7 +382,7 @@ START_TEST(who_asks_on_many_connections_takes_turns_with_one_who_has_one)
 }
 END_TEST
 
-#define N_SHORT 400 /* more than one may have at once */
+#define N_SHORT 100 /* more than one may have at once; and fewer than may stand at the door */
 
 /* Each is answered before a later one has it leave. */
 static void ask_once_on_each(void *arg)
@@ -404,7 +404,9 @@ static void ask_once_on_each(void *arg)
 
 START_TEST(of_many_who_come_at_once_each_is_answered)
 {
-	users_broker_start(NULL);
+	static const char *const options[] = { "--quota", "connections=64", NULL };
+
+	users_broker_start(options);
 	guard_gate_init(&flooded);
 	pid_t broker = raw_broker_pid();
 	raw_broker_stop(broker);

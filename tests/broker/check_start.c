@@ -91,13 +91,17 @@ START_TEST(twenty_threads_that_start_at_once_get_one_broker)
 }
 END_TEST
 
+/* The broker's standard descriptors are on nothing; but 0 is the broker's own (closer.c). */
 static void fd_is_null(pid_t pid, int fd)
 {
 	char link[64], target[64] = "";
 
 	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, fd);
 	MUST(readlink(link, target, sizeof(target) - 1) > 0);
-	ck_assert_str_eq(target, "/dev/null");
+	if (fd == 0)
+		MUST(strncmp(target, "socket:", 7) == 0);
+	else
+		ck_assert_str_eq(target, "/dev/null");
 }
 
 START_TEST(a_broker_holds_none_of_its_starters_descriptors)

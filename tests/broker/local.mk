@@ -2,6 +2,8 @@
 # The broker: how it comes and goes, what it does with names, and what strangers may send it.
 broker_tests = \
 	tests/broker/check_access \
+	tests/broker/check_closer \
+	tests/broker/check_closing \
 	tests/broker/check_quotas \
 	tests/broker/check_keeper \
 	tests/broker/check_crowd \
@@ -38,6 +40,15 @@ tests_broker_check_keeper_SOURCES = tests/broker/check_keeper.c $(broker_raw)
 tests_broker_check_keeper_CFLAGS = $(guard_cflags)
 tests_broker_check_keeper_LDFLAGS = $(guard_ldflags)
 tests_broker_check_keeper_LDADD = $(guard_libs)
+tests_broker_check_closer_SOURCES = tests/broker/check_closer.c \
+	daemon/closer.c daemon/closer.h $(broker_raw)
+tests_broker_check_closer_CFLAGS = $(guard_cflags)
+tests_broker_check_closer_LDFLAGS = $(guard_ldflags)
+tests_broker_check_closer_LDADD = $(guard_libs)
+tests_broker_check_closing_SOURCES = tests/broker/check_closing.c $(broker_users)
+tests_broker_check_closing_CFLAGS = $(guard_cflags)
+tests_broker_check_closing_LDFLAGS = $(guard_ldflags)
+tests_broker_check_closing_LDADD = $(guard_libs)
 tests_broker_check_crowd_SOURCES = tests/broker/check_crowd.c $(broker_raw)
 tests_broker_check_crowd_CFLAGS = $(guard_cflags)
 tests_broker_check_crowd_LDFLAGS = $(guard_ldflags)

@@ -227,12 +227,15 @@ int raw_lingering(int *other_side)
 	struct sockaddr_in addr = { .sin_family = AF_INET,
 				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(addr);
-	int fd, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), least = 1;
 	static char bytes[65536];
+
+	MUST(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)) == 0);
 
 	MUST(bind(listener, (struct sockaddr *)&addr, len) == 0 && listen(listener, 1) == 0);
 	MUST(getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	MUST(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0);
 	MUST(connect(fd, (struct sockaddr *)&addr, len) == 0);
 	*other_side = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	MUST(*other_side >= 0);

@@ -56,16 +56,6 @@ static int source(struct source *s, int fd,
 	return fd;
 }
 
-static int on_kick(struct broker *b, struct source *s, uint32_t events)
-{
-	eventfd_t n;
-
-	(void)b;
-	(void)events;
-	eventfd_read(s->fd, &n);
-	return 0;
-}
-
 /* As main.c does it, but for a socket without a path, and a directory of our own for the files. */
 static void broker_set(void)
 {
@@ -91,9 +81,7 @@ static void broker_set(void)
 	HOLDS(getsockname(b->listener.fd, (struct sockaddr *)&address, &address_len) == 0);
 	HOLDS(listen(b->listener.fd, 64) == 0);
 	source(&b->inotify, inotify_init1(IN_NONBLOCK | IN_CLOEXEC), watch_on_event);
-	source(&b->kick, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), on_kick);
-	HOLDS(loop_add(b, &b->listener, EPOLLIN) == 0 && loop_add(b, &b->inotify, EPOLLIN) == 0 &&
-	      loop_add(b, &b->kick, EPOLLIN) == 0);
+	HOLDS(loop_add(b, &b->listener, EPOLLIN) == 0 && loop_add(b, &b->inotify, EPOLLIN) == 0);
 	accounts_init(&b->accounts);
 	HOLDS(registry_init(&b->registry, b->inotify.fd, "bstream.fuzz.", &b->accounts) == 0);
 	post_init(&b->post);
@@ -102,7 +90,7 @@ static void broker_set(void)
 	HOLDS(mkdir(shm_path, 0700) == 0 && atexit(shm_remove) == 0);
 	b->registry.shm = open(shm_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	HOLDS(b->registry.shm >= 0 && bus_init() == 0);
-	closer_init(b->kick.fd, b->registry.shm_dev, b->registry.memfd_dev);
+	HOLDS(closer_init(b->registry.shm_dev, b->registry.memfd_dev) == 0);
 }
 
 /* One round of loop.c, without the wait. True: something happened. */
@@ -119,6 +107,8 @@ static bool broker_round(void)
 	watch_run(&broker.registry);
 	scrape_run(&broker);
 	client_bury(&broker);
+	closer_run();
+	closer_reap();
 	HOLDS(client_admit(&broker) == 0);
 	HOLDS(broker.n_clients <= broker.limits.max_clients);
 	HOLDS(broker.n_parked <= broker.limits.max_parked);

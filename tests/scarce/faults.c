@@ -117,6 +117,18 @@ WRAP_RC(pthread_atfork, (void (*a)(void), void (*b)(void), void (*c)(void)), (a,
 WRAP_RC(pthread_create, (pthread_t * t, const pthread_attr_t *a, void *(*fn)(void *), void *arg),
 	(t, a, fn, arg), EAGAIN)
 
+int __real_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	int error = strikes("clone", ERRORS(EAGAIN, ENOMEM));
+
+	if (error == 0)
+		return __real_clone(fn, stack, flags, arg);
+	errno = error;
+	return -1;
+}
+
 /* ---- files ---------------------------------------------------------------------------------- */
 
 int __real_open(const char *path, int flags, ...);
