@@ -8,6 +8,7 @@
 # shellcheck disable=SC2317 # functions are called by trap, and by name
 set -euo pipefail
 export LC_ALL=C
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$(cd "${top_builddir:-.}" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/bstream-deb.XXXXXX")
 root=$work/root
@@ -59,17 +60,20 @@ done
 must "lintian finds no error" lintian --allow-root --fail-on error ./*.changes
 [ -z "${DEB_KEEP:-}" ] || cp ./*.deb "$DEB_KEEP"
 
-# needed - the packages that ours depend on, with commas between. Of systemd only what makes users.
+# needed - the packages that ours depend on, with commas between
 needed() {
 	local deb
 	for deb in "${debs[@]}"; do
 		dpkg-deb -f "$deb" Depends | tr , '\n'
-	done | sed 's/^ *//; s/^systemd | //; s/[ (|:].*$//' | grep -vxe '.*bstream.*' -e '' | sort -u | paste -sd ,
+	done | sed 's/^ *//; s/[ (|:].*$//' | grep -vxe '.*bstream.*' -e '' | sort -u | paste -sd ,
 }
+
+compiling=gcc,libc6-dev,pkg-config
+booting=dbus,dbus-user-session,libpam-systemd,systemd # boot.sh
 
 # in_root COMMAND... - runs it where the packages are installed
 if [ "$(id -u)" -eq 0 ] && command -v debootstrap >/dev/null && mkdir -p "$root" &&
-	debootstrap --variant=minbase "--include=gcc,libc6-dev,pkg-config,$(needed)" bookworm "$root" >"$work/log" 2>&1 &&
+	debootstrap --variant=minbase "--include=$compiling,$booting,$(needed)" bookworm "$root" >"$work/log" 2>&1 &&
 	mount -t proc proc "$root/proc" && mkdir -p "$root/dev/shm" &&
 	mount -t tmpfs tmpfs "$root/dev/shm"; then
 	home=/root
@@ -135,6 +139,16 @@ must "so does a static one" in_root sh -c \
 	'cd "$0" && gcc -static -o try try.c $(pkg-config --static --cflags --libs bstream) && ./try' \
 	"$home"
 if mountpoint -q "$root/proc"; then
+	status=0
+	bash "$here/boot.sh" "$root" >"$work/log" 2>&1 || status=$?
+	case $status in
+	0) say ok "booted with systemd, the units do what doc/deployment.md says" ;;
+	77) say ok "the units, under systemd # SKIP $(tail -n 1 "$work/log")" ;;
+	*)
+		say "not ok" "booted with systemd, the units do what doc/deployment.md says"
+		sed 's/^/# /' "$work/log"
+		;;
+	esac
 	must "dpkg removes them without a trace" in_root sh -c \
 		'dpkg -P python3-bstream libbstream-dev bstream libbstream0 && ! find / -xdev -name "*bstream*" -not -path "/root/*" -not -path "/proc/*" -not -path "/tmp/*" -not -path "/var/*" | grep .'
 fi

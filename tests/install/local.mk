@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What make install gives to others. deb.sh takes minutes, and ./check --long runs it.
-dist_check_SCRIPTS += tests/install/abi.sh tests/install/deb.sh tests/install/foreign.sh
+dist_check_SCRIPTS += tests/install/abi.sh tests/install/boot.sh tests/install/deb.sh \
+	tests/install/foreign.sh
 EXTRA_DIST += tests/install/foreign.c tests/golden/libbstream.abi
 debian_files = \
 	debian/bstream.install \
