@@ -75,8 +75,8 @@ static void status_print(const struct bstream_broker_stat *stat)
 
 	printf(FIELD "%" PRId32 "\n", "pid", stat->pid);
 	printf(FIELD "%s\n", "user", who_user(text, stat->uid));
-	printf(FIELD "wire %" PRIu32 ", layout %" PRIu32 "\n", "versions", stat->wire_version,
-	       stat->layout_version);
+	printf(FIELD "wire %" PRIu32 ", layout %" PRIu32 ", features %#" PRIx64 "\n", "versions",
+	       stat->wire_version, stat->layout_version, stat->features);
 	printf(FIELD "%" PRIu32 " of %" PRIu32 ", %s\n", "streams", stat->streams,
 	       stat->max_streams, units_print_size(size, stat->bytes));
 	printf(FIELD "%" PRIu32 " of %" PRIu32 "\n", "clients", stat->clients, stat->max_clients);

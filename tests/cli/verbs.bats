@@ -307,6 +307,7 @@ options_of() {
 	run -0 ctl -v daemon start
 	[[ $output == *"running already"* ]]
 	run -0 ctl daemon status
+	[[ $output =~ versions\ +wire\ [0-9]+,\ layout\ [0-9]+,\ features\ 0x[0-9a-f]+ ]]
 	[[ $output =~ pid\ +[0-9]+ ]]
 	broker=$(broker_pid)
 	run -0 ctl daemon stop
