@@ -73,6 +73,8 @@ struct broker {
 	struct client *clients, *last_client; /* the oldest first */
 	struct client *dead; /* closed in this round of the loop */
 	uint32_t n_clients, n_parked;
+	uint64_t
+		given_ns; /* when to look who has read what he was given; 0: nobody was given anything */
 
 	alignas(8) char packet[BS_WIRE_PACKET]; /* where replies are put together */
 };

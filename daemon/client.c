@@ -7,11 +7,17 @@
  * parked, or is a mailbox, is not; but only so many may be. Descriptors that are still to be closed
  * (closer.h), and ends that parked clients want to send, count as connections, so that nobody can fill
  * the table with them.
+ *
+ * Of the broker's descriptors the kernel lets only so many (RLIMIT_NOFILE) lie in messages that nobody has
+ * read. So where users do not trust each other a connection whose reply had one stays, and counts, until
+ * that has been read: whoever never reads comes to his own limit.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,12 +27,14 @@
 #include "daemon/mailbox.h"
 #include "daemon/request.h"
 #include "daemon/rights.h"
+#include "proto/hint.h"
 #include "proto/packet.h"
 
 #define TURNS 16 /* packets of one user taken in one round, where there are many users */
 #define ADMIT_BATCH \
 	(TURNS / 2) /* connections taken in one round: each comes back twice, to ask and to go … */
 #define LOOK_BATCH  256 /* … and those that have gone again without a word */
+#define GIVEN_NS    BS_MS(100) /* between two looks who has read what he was given */
 #define REQUEST_MAX (sizeof(struct bs_req_send) + BS_WIRE_NOTE)
 
 /* What a look at a connection has found: the next packet, which waits. */
@@ -67,6 +75,52 @@ void client_drop(struct broker *b, struct client *c)
 {
 	if (c->source.fd >= 0)
 		closer_take_client(client_forget(b, c), c->uid);
+}
+
+/* May it be asked to leave, so that another can come? Does what it was given lie there unread, then its
+ * leaving would make room for nobody. */
+static bool client_may_go(const struct client *c)
+{
+	int n_unread = 0;
+
+	if (c->given)
+		ioctl(c->source.fd, SIOCOUTQ, &n_unread);
+	return !c->parked && !c->mailbox && n_unread == 0;
+}
+
+void client_leave_given(struct broker *b, struct client *c)
+{
+	if (!b->system) {
+		client_drop(b, c);
+		return;
+	}
+	if (c->polled)
+		loop_drop(b, &c->source);
+	c->polled = false;
+	c->given = true;
+	if (!b->given_ns)
+		b->given_ns = bs_now() + GIVEN_NS;
+}
+
+void client_run(struct broker *b)
+{
+	bool any = false;
+
+	if (!b->given_ns || bs_now() < b->given_ns)
+		return;
+	for (struct client *c = b->clients, *next; c; c = next) {
+		next = c->next;
+		if (c->given && client_may_go(c))
+			client_drop(b, c);
+		else
+			any |= c->given;
+	}
+	b->given_ns = any ? bs_now() + GIVEN_NS : 0;
+}
+
+uint64_t client_due(const struct broker *b)
+{
+	return b->given_ns ? b->given_ns : UINT64_MAX;
 }
 
 void client_bury(struct broker *b)
@@ -188,8 +242,8 @@ static int client_on_event(struct broker *b, struct source *source, uint32_t eve
 	struct look l;
 
 	b->n_told++;
-	if (source->fd < 0)
-		return 0; /* dropped in this very round */
+	if (source->fd < 0 || c->given)
+		return 0; /* dropped, or done with, in this very round */
 	if (!gone && !client_has_turn(b, c))
 		return 0;
 	look_at(&l, source->fd);
@@ -220,7 +274,7 @@ static bool client_evict(struct broker *b)
 	for (struct client *c = b->clients; c; c = c->next) {
 		uint64_t n = account_used(&b->accounts, c->uid, QUOTA_CONNECTIONS);
 
-		if (!c->parked && !c->mailbox && n > n_most) {
+		if (n > n_most && client_may_go(c)) {
 			most = c;
 			n_most = n;
 		}
@@ -242,7 +296,7 @@ static void client_make_way(struct broker *b, struct client *new)
 					      1 + closer_pending_of(new->uid), &b->refusal) != 0) {
 		struct client *c = next;
 
-		while (c && (c->uid != new->uid || c->parked || c->mailbox))
+		while (c && (c->uid != new->uid || !client_may_go(c)))
 			c = c->next;
 		new->surplus = c == NULL;
 		if (c) {
@@ -302,7 +356,7 @@ static int client_enter(struct broker *b, struct client *c, struct look *first)
 
 	if (first && client_has_turn(b, c))
 		r = client_hear(b, c, first);
-	if (r < 0 || c->source.fd < 0)
+	if (r < 0 || c->source.fd < 0 || c->given)
 		return r;
 	c->polled = loop_add(b, &c->source, EPOLLIN | EPOLLRDHUP) == 0;
 	if (!c->polled)

@@ -19,6 +19,7 @@ struct client {
 	int n_groups; /* -1: not asked for yet */
 	bool surplus; /* one more than its user may have: it is told so when it asks */
 	bool polled; /* the loop hears of it */
+	bool given; /* a descriptor, with which the connection ends once that has been read */
 	bool parked; /* until the name in @question exists, or there is room for @letter */
 	struct bs_req_name question; /* checked */
 	/* mailbox.c */
@@ -38,6 +39,13 @@ int client_admit(struct broker *b);
 /* Send a reply, with @fd unless it is -1 (borrowed). One that cannot be had at once is not waited
  * for: false, and the caller drops the client. */
 bool client_send(struct client *c, const void *reply, size_t len, int fd);
+
+/* It was sent a descriptor, and has no more to say: drop it as soon as it has read that. */
+void client_leave_given(struct broker *b, struct client *c);
+
+/* Drop those who have, and when to do so again: CLOCK_MONOTONIC ns, or UINT64_MAX. */
+void client_run(struct broker *b);
+uint64_t client_due(const struct broker *b);
 
 /* Has it hung up, whether we have heard of that or not? */
 bool client_has_left(const struct client *c);

@@ -69,6 +69,8 @@ static uint64_t loop_until(struct broker *b)
 		due = b->watchdog_due_ns;
 	if (scrape_due(b) < due)
 		due = scrape_due(b);
+	if (client_due(b) < due)
+		due = client_due(b);
 	if (log_due() < due)
 		due = log_due();
 	if (closer_due() < due)
@@ -136,6 +138,7 @@ int loop_run(struct broker *b)
 		watch_run(&b->registry);
 		scrape_run(b);
 		log_run();
+		client_run(b);
 		client_bury(b);
 		closer_run();
 		if (r == 0)

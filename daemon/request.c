@@ -307,6 +307,7 @@ static int request_answer(struct broker *b, struct client *c, const struct reque
 {
 	const struct row *row = &rows[c->question.head.type];
 	struct request q = request_new(b, c, p);
+	bool gives;
 	int r;
 
 	b->refusal.why = 0;
@@ -316,8 +317,13 @@ static int request_answer(struct broker *b, struct client *c, const struct reque
 	if (r == EPROTO && q.stream)
 		watch_stir(&b->registry, q.stream); /* ruined, most likely: then it goes */
 	client_unpark(b, c);
+	gives = r == 0 && q.reply_fd >= 0;
+	if (!request_reply(b, &q, c->question.head.type, r) || (row->rules & GOES_ON))
+		return 0;
 	/* An end that its receiver does not live to attach is heard of as any other that goes. */
-	if (request_reply(b, &q, c->question.head.type, r) && !(row->rules & GOES_ON))
+	if (gives)
+		client_leave_given(b, c);
+	else
 		client_drop(b, c);
 	return 0;
 }

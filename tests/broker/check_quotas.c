@@ -506,6 +506,49 @@ START_TEST(who_has_too_many_connections_is_told_in_his_own_version)
 }
 END_TEST
 
+enum { N_UNREAD = 8 };
+
+static int ask_and_not_read(bool shut)
+{
+	struct bs_req_name q = raw_question(BS_REQ_LOOK, "s", 0);
+	struct pollfd p = { .fd = raw_connect(), .events = POLLIN };
+
+	MUST(raw_send(p.fd, &q, sizeof(q), NULL, 0));
+	MUST(poll(&p, 1, 10000 * (int)guard_slowness()) == 1);
+	if (shut)
+		shutdown(p.fd, SHUT_RDWR);
+	return p.fd;
+}
+
+/* A descriptor that lies in a reply nobody has read is the broker's: as many of them may lie there as one may have
+ * connections. */
+static void look_and_never_read(void *arg)
+{
+	const bool *shut = arg;
+	int conns[N_UNREAD], fd;
+
+	GIVES(make("s", 64), 0);
+	for (int i = 0; i < N_UNREAD; i++)
+		conns[i] = ask_and_not_read(*shut);
+	GIVES(raw_ask(BS_REQ_LOOK, "s", 0, NULL), -EDQUOT);
+	GIVES(raw_result(conns[N_UNREAD / 2], &fd), 0);
+	close(fd);
+	GIVES(raw_ask(BS_REQ_LOOK, "s", 0, &fd), 0);
+	close(fd);
+	for (int i = 0; i < N_UNREAD; i++)
+		close(conns[i]);
+}
+
+START_TEST(who_never_reads_what_he_is_given_comes_to_his_limit)
+{
+	bool shut = _i == 1;
+
+	users_broker_start(small);
+	as_user(ANNA, 0, look_and_never_read, &shut);
+	users_broker_end();
+}
+END_TEST
+
 /* ---- what is shown -------------------------------------------------------------------------- */
 
 static void look(void *arg)
@@ -546,6 +589,7 @@ int main(void)
 		ONCE(of_many_who_come_at_once_each_is_answered),
 		ONCE(of_one_users_connections_none_waits_until_others_have_said_all),
 		N_WAYS(who_has_too_many_connections_is_told_in_his_own_version, BS_WIRE_VERSION),
+		N_WAYS(who_never_reads_what_he_is_given_comes_to_his_limit, 2),
 		ONCE(limits_are_shown_and_root_has_none),
 	};
 
