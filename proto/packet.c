@@ -130,7 +130,8 @@ static ssize_t packet_receive(int socket, struct iovec iov, struct bs_packet_fds
 	return n;
 }
 
-ssize_t bs_packet_look(int socket, void *buf, size_t size, bool *ladenp)
+/* One look. -ENOTCONN: it has found no packet, and then the end. */
+static ssize_t packet_glance(int socket, void *buf, size_t size, bool *ladenp)
 {
 	union {
 		struct cmsghdr align;
@@ -154,6 +155,15 @@ ssize_t bs_packet_look(int socket, void *buf, size_t size, bool *ladenp)
 		return -ENOTCONN;
 	*ladenp = (m.msg_flags & MSG_CTRUNC) != 0;
 	return m.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
+}
+
+ssize_t bs_packet_look(int socket, void *buf, size_t size, bool *ladenp)
+{
+	ssize_t n = packet_glance(socket, buf, size, ladenp);
+
+	/* A packet and the end may both have come between the kernel's look for the one and that for the other.
+	 * Behind the end nothing comes. */
+	return n == -ENOTCONN ? packet_glance(socket, buf, size, ladenp) : n;
 }
 
 void bs_packet_skip(int socket)

@@ -3,12 +3,14 @@
  * check_packet.c - packets with descriptors (proto/packet.c), and where broker and clients meet
  * (proto/meeting.c).
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proto/meeting.h"
@@ -72,6 +74,40 @@ START_TEST(descriptors_that_are_not_wanted_are_closed)
 	GIVES(bs_packet_recv(ends[1], buf, sizeof(buf), &fd, 0), 0);
 	GIVES(bs_packet_recv(ends[1], buf, sizeof(buf), &fd, MSG_DONTWAIT), -EAGAIN);
 	GIVES(guard_n_fds(), n_before);
+	pair_close(ends);
+}
+END_TEST
+
+/* Who sends and is gone between the kernel's look for a packet and its look for the end: who asks is told of the
+ * end, and the packet waits. So it is here the first @n_torn times. */
+static int n_torn;
+
+ssize_t recvmsg(int socket, struct msghdr *m, int flags)
+{
+	if (n_torn == 0)
+		return syscall(SYS_recvmsg, socket, m, flags);
+	n_torn--;
+	m->msg_controllen = 0;
+	m->msg_flags = 0;
+	return 0;
+}
+
+START_TEST(an_end_is_not_believed_before_a_second_look)
+{
+	int ends[2], one = 1;
+	bool laden = false;
+	char buf[4];
+
+	pair_open(ends);
+	MUST(setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) == 0);
+	GIVES(bs_packet_look(ends[1], buf, sizeof(buf), &laden), -EAGAIN);
+	GIVES(bs_packet_send(ends[0], "x", 1, ends[0], 0), 0);
+	shutdown(ends[0], SHUT_WR);
+	n_torn = 1;
+	GIVES(bs_packet_look(ends[1], buf, sizeof(buf), &laden), 1);
+	MUST(laden);
+	bs_packet_skip(ends[1]);
+	GIVES(bs_packet_look(ends[1], buf, sizeof(buf), &laden), -ENOTCONN);
 	pair_close(ends);
 }
 END_TEST
@@ -213,6 +249,7 @@ int main(void)
 	const struct guard_case cases[] = {
 		ONCE(bytes_and_a_descriptor_arrive),
 		ONCE(descriptors_that_are_not_wanted_are_closed),
+		ONCE(an_end_is_not_believed_before_a_second_look),
 		ONCE(with_no_descriptor_free_the_packet_stays),
 		ONCE(who_can_ask_again_takes_a_packet_at_once_and_may_lose_it),
 		ONCE(of_a_socket_that_tells_who_sends_only_the_descriptor_is_taken),
