@@ -38,6 +38,7 @@
 #include "proto/hint.h"
 #include "proto/layout.h"
 #include "proto/meeting.h"
+#include "proto/packet.h"
 
 #define EXIT_USAGE   2
 #define EXIT_TAKEN   3 /* another broker serves that socket */
@@ -357,6 +358,15 @@ static int standard_fds_init(void)
 	return 0;
 }
 
+/* An inherited socket is not to be one of them: 0 becomes the closer's. */
+static int listener_raise(struct options *o)
+{
+	if (o->listen_fd < 0)
+		return 0;
+	o->listen_fd = bs_packet_raise(o->listen_fd);
+	return o->listen_fd < 0 ? o->listen_fd : 0;
+}
+
 static void broker_leave(struct broker *b)
 {
 	b->leaving = true;
@@ -493,7 +503,9 @@ int main(int argc, char **argv)
 	reload_place(&broker, options.access, options.system);
 	if (options.check)
 		return check(&broker);
-	r = standard_fds_init();
+	r = listener_raise(&options);
+	if (r == 0)
+		r = standard_fds_init();
 	if (r == 0 && !reload_first(&broker))
 		return EXIT_FAILURE; /* it has said why */
 	if (r == 0)

@@ -149,6 +149,32 @@ START_TEST(standard_descriptors_closed_at_start_stay_closed)
 }
 END_TEST
 
+START_TEST(a_socket_inherited_in_the_place_of_a_standard_descriptor_is_served)
+{
+	for (int place = 0; place < 3; place++) {
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		pid_t pid;
+
+		GIVES(bs_meeting_listen(fd, raw_socket_path(), 0600), 0);
+		pid = guard_fork();
+		if (pid == 0) {
+			char number[16];
+
+			snprintf(number, sizeof(number), "%d", place);
+			dup2(fd, place);
+			execl(getenv("BSTREAM_DAEMON"), "bstreamd", "--listen-fd", number,
+			      "--socket", raw_socket_path(), (char *)NULL);
+			_exit(127);
+		}
+		close(fd);
+		guard_reap(pid);
+		GIVES(raw_ask(BS_REQ_EXISTS, "s", 0, NULL), -ENOENT);
+		raw_broker_kill();
+		MUST(unlink(raw_socket_path()) == 0);
+	}
+}
+END_TEST
+
 START_TEST(a_program_that_ignores_its_children_starts_one_too)
 {
 	pid_t pid = guard_fork();
@@ -422,6 +448,7 @@ int main(void)
 		ONCE(twenty_threads_that_start_at_once_get_one_broker),
 		ONCE(a_broker_holds_none_of_its_starters_descriptors),
 		ONCE(standard_descriptors_closed_at_start_stay_closed),
+		ONCE(a_socket_inherited_in_the_place_of_a_standard_descriptor_is_served),
 		ONCE(a_program_that_ignores_its_children_starts_one_too),
 		ONCE(what_is_no_broker_leaves_no_socket),
 		ONCE(whoever_may_not_start_one_is_told_that_there_is_none),
