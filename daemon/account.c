@@ -117,6 +117,14 @@ bool account_take_turn(struct accounts *a, uid_t uid, uint64_t round, unsigned m
 	return account->turns < max && ++account->turns;
 }
 
+void account_take_more_turns(struct accounts *a, uid_t uid, unsigned n)
+{
+	struct account *account = sorted_find(&a->by_uid, &uid);
+
+	if (account)
+		account->turns += n;
+}
+
 int account_check(const struct accounts *a, uid_t uid, enum quota q, uint64_t n,
 		  struct bs_refusal *refusal)
 {

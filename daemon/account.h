@@ -48,6 +48,9 @@ uint64_t account_used(const struct accounts *a, uid_t uid, enum quota q);
 /* May he be served once more in this round of the loop, as one who has been less than @max times? */
 bool account_take_turn(struct accounts *a, uid_t uid, uint64_t round, unsigned max);
 
+/* What he was served with then has cost as much as @n more. */
+void account_take_more_turns(struct accounts *a, uid_t uid, unsigned n);
+
 /* May he have @n more? Root may. 0, or EDQUOT and @refusal says why. */
 int account_check(const struct accounts *a, uid_t uid, enum quota q, uint64_t n,
 		  struct bs_refusal *refusal);

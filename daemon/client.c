@@ -30,7 +30,8 @@
 #include "proto/hint.h"
 #include "proto/packet.h"
 
-#define TURNS 16 /* packets of one user taken in one round, where there are many users */
+#define TURNS	    16 /* packets of one user taken in one round, where there are many users */
+#define TASTE_TURNS 8 /* a child process costs as much as so many packets, or more */
 #define ADMIT_BATCH \
 	(TURNS / 2) /* connections taken in one round: each comes back twice, to ask and to go … */
 #define LOOK_BATCH  256 /* … and those that have gone again without a word */
@@ -189,8 +190,10 @@ static ssize_t client_receive_laden(struct broker *b, struct client *c, void *pa
 {
 	enum closer_taste taste = TASTE_MEMORY;
 
-	if (b->system)
+	if (b->system) {
 		taste = closer_taste(c->source.fd, c->uid, &got->n);
+		account_take_more_turns(&b->accounts, c->uid, TASTE_TURNS - 1);
+	}
 	if (taste == TASTE_MEMORY)
 		return bs_packet_recv_all(c->source.fd, packet, (size_t)len, got, MSG_DONTWAIT);
 	if (taste == TASTE_NOT) {

@@ -383,6 +383,69 @@ START_TEST(who_has_hung_up_is_not_served_out_of_turn)
 }
 END_TEST
 
+/* ---- packets with descriptors ------------------------------------------------------------------- */
+
+#define N_LADEN 8
+
+/* Asks for as many streams at once, on connections that the broker knows, while it sleeps. */
+static void create_at_once(void *arg)
+{
+	int conns[N_LADEN];
+
+	(void)arg;
+	for (int i = 0; i < N_LADEN; i++) {
+		struct bs_req_name q = raw_question(BS_REQ_SEND, "nobody", 0);
+
+		conns[i] = raw_connect();
+		MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
+		GIVES(raw_result(conns[i], NULL), -ENOENT);
+	}
+	guard_gate_open(&attacked);
+	guard_gate_pass(&asleep);
+	for (int i = 0; i < N_LADEN; i++) {
+		struct bs_req_create q = { .head = raw_question(BS_REQ_CREATE, "", 0).head };
+		int fd;
+
+		q.head.size = sizeof(q);
+		snprintf(q.name, sizeof(q.name), "laden/%d", i);
+		fd = raw_sealed_segment(q.name);
+		MUST(raw_send(conns[i], &q, sizeof(q), &fd, 1));
+		close(fd);
+	}
+	guard_gate_open(&served);
+	for (int i = 0; i < N_LADEN; i++) {
+		GIVES(raw_result(conns[i], NULL), 0);
+		close(conns[i]);
+	}
+}
+
+START_TEST(of_packets_with_descriptors_few_are_looked_at_before_another_is_served)
+{
+	struct bs_req_name q = raw_question(BS_REQ_BROKER, "", 0);
+	struct bs_reply_broker reply;
+	int conn;
+
+	users_broker_start(NULL);
+	gates_init();
+	pid_t broker = raw_broker_pid();
+	pid_t anna = as_user_meanwhile(ANNA, 0, create_at_once, NULL);
+	guard_gate_pass(&attacked);
+	raw_broker_stop(broker);
+	guard_gate_open(&asleep);
+	guard_gate_pass(&served);
+	q.head.size = sizeof(q.head);
+	conn = raw_connect();
+	MUST(raw_send(conn, &q, sizeof(q.head), NULL, 0));
+	MUST(kill(broker, SIGCONT) == 0);
+	GIVES(recv(conn, &reply, sizeof(reply), 0), sizeof(reply));
+	MUST(reply.n_streams > 0 && reply.n_streams < N_LADEN);
+	close(conn);
+	guard_reap(anna);
+	gates_fini();
+	users_broker_end();
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -390,6 +453,7 @@ int main(void)
 		ONCE(few_stand_at_the_door_and_the_next_comes_again),
 		ONCE(files_of_a_file_system_that_does_not_answer_keep_nobody_waiting),
 		ONCE(who_has_hung_up_is_not_served_out_of_turn),
+		ONCE(of_packets_with_descriptors_few_are_looked_at_before_another_is_served),
 	};
 
 	guard_need_broker();
