@@ -109,6 +109,7 @@ int registry_take(struct registry *r, struct stream *s)
 	if (rc < 0)
 		return rc;
 	s->named = true;
+	stream_stand(s);
 	figures_begin(r, s);
 	r->bytes += s->sight.geo.size;
 	r->n_streams++;
@@ -123,8 +124,10 @@ void registry_attend(struct registry *r, struct stream *s)
 		return;
 	s->attended = true;
 	registry_watch(r, s);
-	if (s->watch < 0)
+	if (s->watch < 0) {
+		stream_stand_down(s);
 		watch_stir(r, s);
+	}
 }
 
 void registry_unname(struct registry *r, struct stream *s)

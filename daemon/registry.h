@@ -35,12 +35,12 @@ void registry_fini(struct registry *r);
 struct stream *registry_find(const struct registry *r, const char *name);
 struct stream *registry_find_watch(const struct registry *r, int watch);
 
-/* The stream is the registry's from now on. -EEXIST: the name is taken; -ENOMEM: and the stream stays the
- * caller's. */
+/* The stream is the registry's from now on, and stood for: so nobody takes it for forgotten. -EEXIST: the
+ * name is taken; -ENOMEM: and the stream stays the caller's. */
 int registry_take(struct registry *r, struct stream *s);
 
-/* Somebody has an end of it, or is about to get one or a view: watch it if that can be had, and then stand
- * for it. Before that nobody's death could matter. */
+/* Somebody has an end of it, or is about to get one or a view: watch it, or if that cannot be had, do not
+ * stand for it. Before that nobody's death could matter. */
 void registry_attend(struct registry *r, struct stream *s);
 
 /* Take the name away, and the file with it. The stream stays while it has ends. */

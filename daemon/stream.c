@@ -59,6 +59,13 @@ void stream_stand(struct stream *s)
 		s->standing = bs_end_lock_byte(s->sight.fd, BS_BYTE_BROKER) == 0;
 }
 
+void stream_stand_down(struct stream *s)
+{
+	if (s->standing)
+		bs_end_unlock(s->sight.fd, BS_BYTE_BROKER);
+	s->standing = false;
+}
+
 /* Does a line belong to a writer that is not there any more? A reader may be waiting for the chunk
  * that it claimed. */
 static bool stream_has_dead_writer(const struct stream *s)

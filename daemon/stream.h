@@ -69,6 +69,7 @@ void stream_free(struct stream *s);
 
 /* Lock the byte that says a broker stands, unless another broker still holds it. */
 void stream_stand(struct stream *s);
+void stream_stand_down(struct stream *s);
 
 /* Make the verdicts that are due, and wake whoever they concern. Can its name go? */
 bool stream_is_over(struct stream *s);
