@@ -197,7 +197,7 @@ static ssize_t client_receive_laden(struct broker *b, struct client *c, void *pa
 	if (taste == TASTE_MEMORY)
 		return bs_packet_recv_all(c->source.fd, packet, (size_t)len, got, MSG_DONTWAIT);
 	if (taste == TASTE_NOT) {
-		log_blame(c->uid, c->pid, "has sent what takes too long to be closed");
+		log_blame(c->uid, c->pid, "has sent descriptors that cannot be looked at now");
 		return -EAGAIN;
 	}
 	for (size_t i = 0; i < got->n; i++)

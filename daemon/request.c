@@ -424,7 +424,7 @@ int request_serve(struct broker *b, struct client *c, const struct request_packe
 	if (r != 0) {
 		bool answered = r > 0 && request_reply(b, &refused, peer_head.type, r);
 
-		if (!answered || r == EPROTO)
+		if (!answered || r == EPROTO || r == EPROTONOSUPPORT)
 			client_drop(b, c);
 		return 0;
 	}

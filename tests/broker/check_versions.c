@@ -231,8 +231,9 @@ static int ask_with(uint16_t version, uint16_t type, struct bs_wire_head *head)
 	q.head.version = version;
 	MUST(raw_send(conn, &q, sizeof(q), NULL, 0));
 	n = bs_packet_recv(conn, got, sizeof(got), NULL, 0);
-	close(conn);
 	MUST(n == sizeof(struct bs_reply));
+	GIVES(raw_result(conn, NULL), -ENOTCONN); /* it hangs up, whatever it has said */
+	close(conn);
 	memcpy(head, got, sizeof(*head));
 	return ((struct bs_reply *)got)->result;
 }
