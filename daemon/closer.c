@@ -7,8 +7,8 @@
  * are suspended until it is past everything but the closing (CLONE_VFORK), and our own descriptors go
  * before it starts, so that its are the last. It shares our memory, and of our descriptors it has none but
  * its end of the pit: that is descriptor 0, all others are left out of its table (CLOSE_RANGE_UNSHARE; before
- * Linux 6.11 some are copied and closed again, while we have them). So whatever holds it up in its last moments holds no end, no lock and no socket
- * of anybody else, costs a process, and outlives us if need be.
+ * Linux 6.11 some are copied and closed again, while we have them). So whatever holds it up in its last moments
+ * holds no end, no lock and no socket of anybody else, costs a process, and outlives us if need be.
  *
  * That does not help with a file whose file system is asked at each close, not only at the last, and answers
  * when it likes (FUSE). Such a file is not to become ours at all: where users do not trust each other a
