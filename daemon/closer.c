@@ -24,6 +24,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +42,18 @@
 #define STACK_SIZE 65536
 #define LARGE	   (64 << 20) /* bytes that take the kernel some 10 ms to give back */
 #define RETRY_NS   BS_MS(100)
+
+/* ThreadSanitizer takes any clone() for a fork(), and its memory for two. */
+#if defined(__SANITIZE_THREAD__)
+#define CHILD_FLAGS (CLONE_VFORK | CLONE_FILES | SIGCHLD)
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CHILD_FLAGS (CLONE_VFORK | CLONE_FILES | SIGCHLD)
+#endif
+#endif
+#ifndef CHILD_FLAGS
+#define CHILD_FLAGS (CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD)
+#endif
 
 enum { BURY, TASTE, ERRANDS };
 
@@ -69,7 +82,7 @@ static int pit = -1; /* our end */
 static size_t load_max = BS_PACKET_FDS; /* of one child */
 static uint64_t retry_ns; /* when to try again what could not be had; 0: nothing */
 static dev_t quick_devs[2];
-static struct errand errand;
+static struct errand *errand; /* shared with the child, whatever else is */
 alignas(64) static char child_stack[STACK_SIZE];
 
 int closer_init(dev_t shm_dev, dev_t memfd_dev)
@@ -77,6 +90,10 @@ int closer_init(dev_t shm_dev, dev_t memfd_dev)
 	struct rlimit rl = { .rlim_cur = 1024 };
 	int ends[2], r = 0;
 
+	errand = mmap(NULL, sizeof(*errand), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (errand == MAP_FAILED)
+		return -errno;
 	quick_devs[0] = shm_dev;
 	quick_devs[1] = memfd_dev;
 	getrlimit(RLIMIT_NOFILE, &rl);
@@ -96,6 +113,7 @@ void closer_fini(void)
 {
 	close(pit);
 	pit = -1;
+	munmap(errand, sizeof(*errand));
 }
 
 /* ---- the child ------------------------------------------------------------------------------ */
@@ -128,25 +146,24 @@ static int child_run(void *arg)
 	return 0;
 }
 
-/* Have a child take what is in the pit. 0; or a negative errno, and errand.got is that, ours again. */
+/* Have a child take what is in the pit. 0; or a negative errno, and errand->got is that, ours again. */
 static int child_start(struct closing *u, int what)
 {
 	char byte;
 	pid_t pid;
 	int r;
 
-	memset(&errand, 0, sizeof(errand));
-	errand.what = what;
-	pid = clone(child_run, child_stack + sizeof(child_stack),
-		    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &errand);
+	memset(errand, 0, sizeof(*errand));
+	errand->what = what;
+	pid = clone(child_run, child_stack + sizeof(child_stack), CHILD_FLAGS, errand);
 	r = pid < 0 ? -errno : -ECHILD;
 	if (pid > 0) {
 		u->dying[what][u->n_dying[what]++] = pid;
 		n_dying++;
 	}
-	if (errand.got.n > 0)
+	if (errand->got.n > 0)
 		return 0;
-	bs_packet_take(0, &byte, 1, &errand.got);
+	bs_packet_take(0, &byte, 1, &errand->got);
 	return r;
 }
 
@@ -226,8 +243,8 @@ static int closing_bury(struct closing *u)
 	u->n_queued -= n;
 	n_left -= n;
 	r = child_start(u, BURY);
-	for (size_t i = 0; r < 0 && i < errand.got.n; i++)
-		closing_add(u, errand.got.fds[i]); /* there is room: they were in it */
+	for (size_t i = 0; r < 0 && i < errand->got.n; i++)
+		closing_add(u, errand->got.fds[i]); /* there is room: they were in it */
 	return r;
 }
 
@@ -299,14 +316,14 @@ enum closer_taste closer_taste(int connection, uid_t uid, size_t *np)
 	    bs_packet_send_all(pit, "", 1, &connection, 1, MSG_DONTWAIT) < 0)
 		return TASTE_NOT;
 	if (child_start(u, TASTE) < 0) {
-		for (size_t i = 0; i < errand.got.n; i++)
-			close(errand.got.fds[i]);
+		for (size_t i = 0; i < errand->got.n; i++)
+			close(errand->got.fds[i]);
 		return TASTE_NOT;
 	}
-	*np = errand.eaten.n;
-	if (errand.memory)
+	*np = errand->eaten.n;
+	if (errand->memory)
 		return TASTE_MEMORY;
-	return errand.eaten.n > 0 ? TASTE_OTHER : TASTE_NOT;
+	return errand->eaten.n > 0 ? TASTE_OTHER : TASTE_NOT;
 }
 
 static bool closer_look(int fd, uint64_t *sizep)
