@@ -12,9 +12,10 @@
 #include <sys/un.h>
 
 #define BS_SYSTEM_SOCKET "/run/bstream/broker.sock"
-/* How many may wait to be let in. No more than are let in within a few milliseconds: whoever finds it full
- * comes again soon, while who stands in a long queue that others keep full waits for all of it. */
-#define BS_BACKLOG	 128
+/* How many may wait to be let in: a thousand at once, since many who find it full and come again each millisecond
+ * cost more than those who wait; and not more than are let in within some milliseconds, since others may keep
+ * the queue full. */
+#define BS_BACKLOG	 1024
 
 #define BS_SOCKET_PATH sizeof(((struct sockaddr_un *)0)->sun_path)
 
