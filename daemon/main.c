@@ -485,7 +485,6 @@ static int check(struct broker *b)
 	printf("%s: nothing wrong, %zu rule%s\n", b->rules_dir, b->rules.n,
 	       b->rules.n == 1 ? "" : "s");
 	rules_fini(&b->rules);
-	closer_fini();
 	return EXIT_SUCCESS;
 }
 
