@@ -240,7 +240,7 @@ static int many(const struct suite *suite, bool create)
 
 /* ---- a crowd ---- */
 
-static unsigned crowd_streams;
+static unsigned crowd_streams, crowd_turn;
 
 /* Mostly questions about streams that are there; one in ten makes one and removes it. */
 static int crowd_ask(unsigned client, unsigned nth)
@@ -255,7 +255,8 @@ static int crowd_ask(unsigned client, unsigned nth)
 			 (client * 7919u + nth * 104729u) % crowd_streams);
 		return bstream_stat(name, &stat);
 	}
-	snprintf(name, sizeof(name), "bench-crowd-%u", client);
+	/* Not the name of a turn before: of one that gave up there the broker may have made it since. */
+	snprintf(name, sizeof(name), "bench-crowd-%u-%u", crowd_turn, client);
 	err = bstream_create(name, &options);
 	return err ? err : bstream_remove(name);
 }
@@ -283,6 +284,8 @@ static int measure_crowd(const struct turn *t, const char *name, unsigned n, int
 {
 	static struct crowd_result result;
 	long before = broker_memory(), after;
+
+	crowd_turn++;
 	int err = crowd_run(&result, n, at_once, crowd_ask);
 
 	after = broker_memory();
