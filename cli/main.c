@@ -158,7 +158,11 @@ static int globals_apply(void)
 		flags |= BSTREAM_NO_START;
 	if (!globals.socket && !flags)
 		return CODE_DONE;
+	if (globals.socket && !globals.socket[0])
+		return say_usage("--socket", "is empty (it wants the path of a broker's socket)");
 	r = bstream_broker_use(globals.socket, flags);
+	if (r == -ENAMETOOLONG)
+		return say_usage("--socket", "the path is too long (choose a shorter one)");
 	if (r < 0)
 		return say_usage("--socket", "%s", strerror(-r));
 	return CODE_DONE;

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "bstream.h"
 #include "outcome.h"
+#include "say.h"
 #include "verb.h"
 
 static int eof_run(const struct call *call)
@@ -10,7 +11,11 @@ static int eof_run(const struct call *call)
 	const char *name = call->operands[0];
 	int r = bstream_eof(name);
 
-	return r < 0 ? outcome_fail(DOING_ASK, name, r) : CODE_DONE;
+	if (r < 0)
+		return outcome_fail(DOING_ASK, name, r);
+	/* The broker does not say whether one was: this is true of both. */
+	say_note(name, "no write end is kept any more (it ends when its last writer has gone)");
+	return CODE_DONE;
 }
 
 const struct verb verb_eof = {

@@ -5,7 +5,8 @@
  * A job is a thread. With a command it runs that and moves the stream into its stdin, without one it
  * puts the stream out on stdout, chunk by chunk, as the others do at the same time. The main thread
  * receives, never more than there are jobs free for, so that what cannot be served yet stays in the
- * mailbox. Notes come from anybody: they reach a command only as a variable, and a terminal only
+ * mailbox. SIGQUIT is blocked in every thread and comes as something to read, wherever the main thread
+ * waits: it is as if --count were reached. Other signals do to us what they do to cat. Notes come from anybody: they reach a command only as a variable, and a terminal only
  * without their control bytes.
  */
 #include "config.h"
@@ -22,9 +23,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,17 +42,19 @@ static struct {
 	char *const *command; /* NULL: none */
 	bool json;
 	sigset_t mask; /* as we were started with it */
+	int told_fd; /* readable when SIGQUIT has come; -1: it has been heard, or is of no interest now */
+	int ended_fd; /* readable when a job has ended since it was last read */
 	pthread_mutex_t output; /* held while a chunk or a message goes to stdout */
 	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t ended;
 	uint32_t n_running;
 	bool failed;
 } work = { .count = UINT64_MAX,
 	   .n_jobs = 1,
 	   .mode = 0600,
 	   .output = PTHREAD_MUTEX_INITIALIZER,
-	   .lock = PTHREAD_MUTEX_INITIALIZER,
-	   .ended = PTHREAD_COND_INITIALIZER };
+	   .told_fd = -1,
+	   .ended_fd = -1,
+	   .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* One message with something to do. Made by the main thread, then its own thread's. */
 struct job {
@@ -231,18 +238,9 @@ static void *job_run(void *arg)
 	pthread_mutex_lock(&work.lock);
 	work.failed |= !well;
 	work.n_running--;
-	pthread_cond_signal(&work.ended);
+	eventfd_write(work.ended_fd, 1);
 	pthread_mutex_unlock(&work.lock);
 	return NULL;
-}
-
-/* Waits until at most @n jobs are running. */
-static void jobs_await(uint32_t n)
-{
-	pthread_mutex_lock(&work.lock);
-	while (work.n_running > n)
-		pthread_cond_wait(&work.ended, &work.lock);
-	pthread_mutex_unlock(&work.lock);
 }
 
 static uint32_t jobs_running(void)
@@ -253,6 +251,30 @@ static uint32_t jobs_running(void)
 	n = work.n_running;
 	pthread_mutex_unlock(&work.lock);
 	return n;
+}
+
+/* Waits until @fd is readable. Returns false if we are told to end, whatever else there is. */
+static bool readable_await(int fd)
+{
+	struct pollfd fds[] = { { .fd = work.told_fd, .events = POLLIN },
+				{ .fd = fd, .events = POLLIN } };
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	return !fds[0].revents;
+}
+
+/* Waits until at most @n jobs are running. Returns false if we are told to end before. */
+static bool jobs_await(uint32_t n)
+{
+	eventfd_t ends;
+
+	while (jobs_running() > n) {
+		if (!readable_await(work.ended_fd))
+			return false;
+		eventfd_read(work.ended_fd, &ends);
+	}
+	return true;
 }
 
 /* Consumes the message's read end. Returns 0 or -errno. */
@@ -326,8 +348,12 @@ static int message_show(const struct bstream_message *message)
 		message_print_json(message);
 	else
 		message_print(message);
-	if (fflush(stdout) != 0 || ferror(stdout))
+	if (fflush(stdout) != 0 || ferror(stdout)) {
 		r = errno ? -errno : -EIO;
+		/* Our caller says so. What is left in there would be said again as we leave. */
+		__fpurge(stdout);
+		clearerr(stdout);
+	}
 	pthread_mutex_unlock(&work.output);
 	return r;
 }
@@ -360,24 +386,61 @@ static int message_serve(const struct bstream_message *message)
 	return CODE_DONE;
 }
 
+/* Receives the next message when a job is free for it. Returns 0; 1 if we are told to end; or -errno. */
+static int message_await(struct bstream_mailbox *mailbox, struct bstream_message *message)
+{
+	int fd = bstream_mailbox_pollfd(mailbox), r;
+
+	if (fd < 0)
+		return fd;
+	if (!jobs_await(work.n_jobs - 1))
+		return 1;
+	do {
+		uint32_t n_running;
+
+		if (!readable_await(fd))
+			return 1;
+		r = bstream_mailbox_recv(mailbox, message, BSTREAM_DONT_WAIT);
+		/* Without a descriptor to spare, the message waits for a job to end. */
+		if (r == -EMFILE && (n_running = jobs_running()) > 0) {
+			if (!jobs_await(n_running - 1))
+				return 1;
+			r = -EAGAIN;
+		}
+	} while (r == -EAGAIN);
+	return r;
+}
+
 static int messages_serve(struct bstream_mailbox *mailbox)
 {
 	int code = CODE_DONE;
 
 	for (uint64_t n = 0; n < work.count && code == CODE_DONE; n++) {
 		struct bstream_message message;
-		uint32_t n_running;
-		int r;
+		int r = message_await(mailbox, &message);
 
-		jobs_await(work.n_jobs - 1);
-		/* Without a descriptor to spare, the message waits for a job to end. */
-		while ((r = bstream_mailbox_recv(mailbox, &message, BSTREAM_FOREVER)) == -EMFILE &&
-		       (n_running = jobs_running()) > 0)
-			jobs_await(n_running - 1);
+		if (r > 0) {
+			say_note(work.mailbox, "told to end, jobs that go on: %u", jobs_running());
+			break;
+		}
 		code = r < 0 ? outcome_fail(DOING_LISTEN, work.mailbox, r)
 			     : message_serve(&message);
 	}
 	return code;
+}
+
+/* What the main thread waits with, and what threads and commands have for a signal mask. Returns 0 or -errno. */
+static int waiting_init(void)
+{
+	sigset_t set;
+
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would leave nobody to wait for */
+	sigemptyset(&set);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &set, &work.mask);
+	work.told_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	work.ended_fd = eventfd(0, EFD_CLOEXEC);
+	return work.told_fd < 0 || work.ended_fd < 0 ? -errno : 0;
 }
 
 static int mailbox_open(struct bstream_mailbox **mailboxp)
@@ -404,15 +467,16 @@ static int listen_run(const struct call *call)
 		code = command_check(work.command[0]);
 	if (code)
 		return code;
-	signal(SIGCHLD, SIG_DFL); /* ignored, it would leave nobody to wait for */
-	sigprocmask(SIG_BLOCK, NULL, &work.mask);
-	r = mailbox_open(&mailbox);
+	r = waiting_init();
+	if (r == 0)
+		r = mailbox_open(&mailbox);
 	if (r < 0)
 		return outcome_own(outcome_fail(DOING_LISTEN, work.mailbox, r));
 	say_note(work.mailbox, "listening");
 	code = messages_serve(mailbox);
-	/* At once, so that nobody sends what nobody will receive. */
+	/* At once, so that nobody sends what nobody will receive, and another may listen there. */
 	bstream_mailbox_close(mailbox);
+	work.told_fd = -1;
 	jobs_await(0);
 	if (code)
 		return outcome_own(code);
@@ -424,6 +488,7 @@ const struct verb verb_listen = {
 	.args = "MAILBOX [-- COMMAND...]",
 	.help = "receive messages, and run a command for each",
 	.notes =
+		"SIGQUIT ends it as --count does: no more messages, the jobs that run go on to their end.\n"
 		"The command's stdin is the stream that came with the message, BSTREAM_NOTE its note,\n"
 		"BSTREAM_PID and BSTREAM_UID who sent it. Without a command, streams go to stdout, and\n"
 		"so does the note of a message without one. A note is whatever its sender wrote: look at\n"

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "bstream.h"
 #include "outcome.h"
+#include "say.h"
 #include "verb.h"
 
 #include <errno.h>
@@ -24,6 +25,10 @@ static int rm_run(const struct call *call)
 	for (int i = 0; i < call->n_operands; i++) {
 		int r = bstream_remove(call->operands[i]);
 
+		if (r == 0)
+			say_note(call->operands[i], "removed");
+		else if (r == -ENOENT && rm_force)
+			say_note(call->operands[i], "was not there");
 		if (r == 0 || (r == -ENOENT && rm_force))
 			continue;
 		r = outcome_fail(DOING_ASK, call->operands[i], r);

@@ -5,6 +5,7 @@
 #include "letter.h"
 #include "name.h"
 #include "outcome.h"
+#include "say.h"
 #include "units.h"
 #include "verb.h"
 
@@ -55,7 +56,10 @@ static int send_run(const struct call *call)
 		code = letter_check(&letter);
 	if (code)
 		return code;
-	return send_reader ? send_with_reader() : letter_send(&letter, NULL);
+	code = send_reader ? send_with_reader() : letter_send(&letter, NULL);
+	if (code == CODE_DONE)
+		say_note(letter.mailbox, "sent");
+	return code;
 }
 
 const struct verb verb_send = {

@@ -187,6 +187,82 @@ bstreamctl: box: sh was killed by signal 9 (its note: 'worse')" ]
 	exec 8>&-
 }
 
+@test "SIGQUIT: nothing more is received, what has begun ends well, and another listens meanwhile" {
+	listening box --jobs 2 -- sh -c 'cat >"got.$BSTREAM_NOTE"'
+	local old=$listen
+	open_input
+	start open box --note first <in
+	sender=$pid
+	echo one >&9
+	until_true grep -qs one got.first
+	kill -QUIT "$old"
+	until_eval '! ctl -q wait box --for=mailbox --timeout 0'
+	listening box --count 1 -- sh -c 'cat >"got.$BSTREAM_NOTE"'
+	ctl open box --note second <<<other
+	finish "$listen" 0
+	[ "$(cat got.second)" = other ]
+	echo two >&9
+	exec 9>&-
+	finish "$sender" 0
+	finish "$old" 0
+	[ "$(cat got.first)" = $'one\ntwo' ]
+}
+
+@test "SIGQUIT while every job is busy counts at once; a job that fails is exit 1; idle, it is exit 0" {
+	mkfifo gate
+	exec 8<>gate
+	listening box -- sh -c 'echo >began; read line <gate; exit 3' 2>said
+	ctl send box
+	until_true test -e began
+	kill -QUIT "$listen"
+	until_eval '! ctl -q wait box --for=mailbox --timeout 0'
+	echo go >&8
+	finish "$listen" 1
+	[ "$(cat said)" = "bstreamctl: box: sh exited 3 (its note: '')" ]
+	listening box 8>&-
+	kill -QUIT "$listen"
+	finish "$listen" 0
+	exec 8>&-
+}
+
+@test "SIGTERM cuts, behind SIGQUIT, too: the command sees an end, who writes exits 10" {
+	local before signals
+	for signals in TERM "QUIT TERM"; do
+		listening box -v -- sh -c 'cat >got; echo ended >>got' 2>said
+		start open box </dev/zero
+		before=$pid
+		until_true test -s got
+		for signal in $signals; do
+			kill -"$signal" "$listen"
+			[ "$signal" != QUIT ] || until_true grep -q 'told to end, jobs that go on: 1' said
+		done
+		finish "$listen" 143
+		finish "$before" 10
+		until_eval 'tail -c 6 got | grep -qa ended'
+		rm got
+	done
+}
+
+@test "a command has those signals blocked that listen was started with" {
+	listening box --count 1 -- grep SigBlk /proc/self/status >got
+	ctl send box
+	finish "$listen" 0
+	start_command grep SigBlk /proc/self/status >expected
+	finish "$pid" 0
+	cmp got expected
+}
+
+@test "listen cannot print: that is said once, and is exit 125" {
+	for json in '' --json; do
+		[ -z "$json" ] || (need_json) || continue
+		# shellcheck disable=SC2086 # none, or one word
+		listening box $json >/dev/full 2>said
+		ctl send box --note hello
+		finish "$listen" 125
+		[ "$(cat said)" = 'bstreamctl: stdout: No space left on device' ]
+	done
+}
+
 @test "nobody listens: exit 3; --timeout waits for somebody, or is exit 124" {
 	run -3 ctl open box <<<hello
 	[[ $output == "bstreamctl: box: nobody listens there ("* ]]

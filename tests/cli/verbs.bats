@@ -89,6 +89,8 @@ options_of() {
 		create a b
 		create a --capacity
 		create a --capacity many
+		--socket=
+		--socket= ls
 		create a --capacity -1
 		create a --capacity 99999999999
 		create a --chunk-max 64Q
@@ -192,7 +194,21 @@ options_of() {
 	[ -n "$output" ]
 	run -0 ctl -v create a
 	[[ $output == "bstreamctl: a: created" ]]
-	ctl rm a
+	run -0 ctl -v eof a
+	[[ $output == "bstreamctl: a: no write end is kept any more ("* ]]
+	run -0 ctl -v rm a
+	[ "$output" = "bstreamctl: a: removed" ]
+	run -0 ctl -v rm -f a
+	[ "$output" = "bstreamctl: a: was not there" ]
+	run -0 ctl rm -f a
+	[ -z "$output" ]
+}
+
+@test "--socket: a path that cannot be is wrong usage, and says what is wrong with it" {
+	run -2 ctl --socket '' ls
+	[ "$output" = "bstreamctl: --socket: is empty (it wants the path of a broker's socket)" ]
+	run -2 ctl --socket "$(printf '%0200d' 1)" ls
+	[ "$output" = "bstreamctl: --socket: the path is too long (choose a shorter one)" ]
 }
 
 @test "timeouts are exit 124: for the name, for data, for room, for the reader, for a wait" {
