@@ -64,8 +64,12 @@ endif
 
 cli_bstreamctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/cli
 cli_bstreamctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(NCURSESW_CFLAGS) -pthread
-# Our own library goes in whole: the tool works from the build tree, without a libtool wrapper.
-cli_bstreamctl_LDFLAGS = -static $(AM_LDFLAGS) -pthread
+cli_bstreamctl_LDFLAGS = $(AM_LDFLAGS) -pthread
+# Our own library goes in whole: the tool works from the build tree, without a libtool wrapper. Where there
+# is none to go in, -static would have libtool write the build tree's path into what is installed.
+if ENABLE_STATIC
+cli_bstreamctl_LDFLAGS += -static
+endif
 cli_bstreamctl_LDADD = lib/libbstream.la $(JANSSON_LIBS) $(NCURSESW_LIBS)
 
 # What bash, zsh and fish need to complete, printed by the tool itself from its table of verbs. The

@@ -26,3 +26,5 @@ lib_libbstream_la_LIBADD = proto/libbsproto.la
 lib_libbstream_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(BSTREAM_LTVERSION) -no-undefined \
 	-Wl,--version-script=$(srcdir)/lib/libbstream.map
 EXTRA_lib_libbstream_la_DEPENDENCIES = lib/libbstream.map
+# bindir is in it, and the library's own directory in what is linked from it: both follow another --prefix.
+$(lib_libbstream_la_OBJECTS): Makefile

@@ -47,6 +47,13 @@ for file in "$includedir/bstream.h" "$libdir/libbstream.so" "$libdir/libbstream.
 done
 must "nothing is beside the prefix" sh -c "! find '$dest' -type f -not -path '$dest$prefix/*' | grep ."
 
+for file in "$libdir/libbstream.so.0" "$bindir/bstreamctl" "$bindir/bstreamd"; do
+	must "${file#"$prefix"/} looks for nothing in the build tree" \
+		sh -c "! LC_ALL=C readelf -d '$dest$file' | grep -F '$build'"
+done
+must "another --prefix reaches the library" \
+	sh -c "make -n -C '$build' -W Makefile lib/libbstream.la | grep -F DBSTREAMD_PATH="
+
 # flags OPTION... - what bstream.pc says, of a tree that was moved
 flags() {
 	PKG_CONFIG_LIBDIR=$dest$libdir/pkgconfig pkg-config --define-variable=prefix="$dest$prefix" \
