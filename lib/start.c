@@ -72,8 +72,32 @@ static int start_check_peer(int link, const char *path)
 	return start_is_roots_place(path) ? 0 : -EACCES;
 }
 
-/* One try. -ECONNREFUSED: nobody is there; -EAGAIN: somebody is, with a long queue. */
-static int start_knock(const char *path)
+/*
+ * The queue is full. Stand behind those who came before, asleep: each that the broker lets in has the kernel wake the
+ * next. A thousand who came again by themselves each millisecond would leave it no time to let anybody in.
+ */
+static int start_stand(int fd, const struct sockaddr_un *addr, uint64_t until)
+{
+	uint64_t now = bs_now();
+	uint64_t left_us = until > now ? (until - now) / 1000 : 0;
+	struct timeval patience = { (time_t)(left_us / 1000000), (suseconds_t)(left_us % 1000000) };
+	int r = -EAGAIN;
+
+	if (left_us == 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    fcntl(fd, F_SETFL, O_RDWR) < 0)
+		return -EAGAIN;
+	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
+		r = 0;
+	else if (errno != EINTR)
+		r = -errno;
+	fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	return r;
+}
+
+/* One try, that waits for room in the queue until then; @until 0: not. -ECONNREFUSED: nobody is there; -EAGAIN:
+ * somebody is, with a long queue. */
+static int start_knock(const char *path, uint64_t until)
 {
 	struct sockaddr_un addr;
 	int fd, r = bs_meeting_addr(&addr, path);
@@ -86,6 +110,8 @@ static int start_knock(const char *path)
 	do
 		r = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
 	while (r == -EINTR);
+	if (r == -EAGAIN)
+		r = start_stand(fd, &addr, until);
 	if (r == 0)
 		r = start_check_peer(fd, path);
 	if (r == 0)
@@ -286,7 +312,7 @@ static int start_once(const char *path, uint64_t until, bool *startedp)
 	r = bs_meeting_trylock(dir);
 	if (r < 0)
 		return r == -EWOULDBLOCK ? -EAGAIN : -ECONNREFUSED;
-	link = start_knock(path);
+	link = start_knock(path, 0);
 	if (link != -ECONNREFUSED)
 		return link;
 	/* Tried, at least: if it is killed before it serves, another try is worth it. */
@@ -294,7 +320,7 @@ static int start_once(const char *path, uint64_t until, bool *startedp)
 	r = start_launch(path, until);
 	if (r < 0)
 		return r;
-	link = start_knock(path);
+	link = start_knock(path, 0);
 	if (link == -ECONNREFUSED) /* it came and went */
 		unlink(path);
 	return link;
@@ -306,7 +332,7 @@ int bs_start_connect(const char *path, bool may_start, uint64_t until, bool *sta
 
 	for (;;) {
 		bool started = false;
-		int link = start_knock(path);
+		int link = start_knock(path, until);
 
 		if (link == -ECONNREFUSED && may_start)
 			link = start_once(path, until, &started);

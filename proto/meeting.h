@@ -12,10 +12,9 @@
 #include <sys/un.h>
 
 #define BS_SYSTEM_SOCKET "/run/bstream/broker.sock"
-/* How many may wait to be let in: a thousand at once, since many who find it full and come again each millisecond
- * cost more than those who wait; and not more than are let in within some milliseconds, since others may keep
- * the queue full. */
-#define BS_BACKLOG	 1024
+/* How many may wait to be let in. No more than are let in within a millisecond or so: others may keep the queue full.
+ * Whoever finds it so sleeps until there is room (lib/start.c), and many of those cost nothing. */
+#define BS_BACKLOG	 32
 
 #define BS_SOCKET_PATH sizeof(((struct sockaddr_un *)0)->sun_path)
 

@@ -64,7 +64,8 @@ static void gates_fini(void)
 
 /* ---- sockets that linger, in the queues of connections --------------------------------------- */
 
-enum { CROWD = 1100, BATCH = 100 }; /* more than the broker has connections for; and at once */
+enum { CROWD = 1100, BATCH = 25 }; /* more than the broker has connections for; and at once */
+static_assert(BATCH < BS_BACKLOG && CROWD % BATCH == 0, "the broker sleeps while they come");
 
 /* May a process have so many sockets? Says so if not. */
 static bool crowd_is_possible(void)
@@ -139,8 +140,8 @@ END_TEST
 
 /* ---- who comes without pause --------------------------------------------------------------------- */
 
-/* As many as may stand at the door while the broker sleeps, and they are not many: who comes next is not behind
- * thousands of another's. */
+/* As many as may stand at the door while the broker sleeps, and they are few: who comes next is not behind
+ * a thousand of another's. */
 static void crowd_the_door(void *arg)
 {
 	struct sockaddr_un addr;

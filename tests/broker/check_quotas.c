@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "proto/layout.h"
+#include "proto/meeting.h"
 #include "tests/broker/raw.h"
 #include "tests/broker/users.h"
 
@@ -382,7 +383,8 @@ START_TEST(who_asks_on_many_connections_takes_turns_with_one_who_has_one)
 }
 END_TEST
 
-#define N_SHORT 100 /* more than one may have at once; and fewer than may stand at the door */
+#define N_SHORT 30 /* more than one may have at once; and fewer than may stand at the door */
+static_assert(N_SHORT < BS_BACKLOG, "the broker sleeps while they come");
 
 /* Each is answered before a later one has it leave. */
 static void ask_once_on_each(void *arg)
@@ -404,7 +406,7 @@ static void ask_once_on_each(void *arg)
 
 START_TEST(of_many_who_come_at_once_each_is_answered)
 {
-	static const char *const options[] = { "--quota", "connections=64", NULL };
+	static const char *const options[] = { "--quota", "connections=16", NULL };
 
 	users_broker_start(options);
 	guard_gate_init(&flooded);

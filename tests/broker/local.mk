@@ -19,9 +19,9 @@ broker_tests = \
 	tests/broker/check_start \
 	tests/broker/check_strangers
 
-# It calls what the shared library does not export.
+# One counts system calls of the library, the other calls what the shared one does not export.
 if ENABLE_STATIC
-broker_tests += tests/broker/check_versions
+broker_tests += tests/broker/check_door tests/broker/check_versions
 endif
 
 if HAVE_CHECK
@@ -53,6 +53,10 @@ tests_broker_check_crowd_SOURCES = tests/broker/check_crowd.c $(broker_raw)
 tests_broker_check_crowd_CFLAGS = $(guard_cflags)
 tests_broker_check_crowd_LDFLAGS = $(guard_ldflags)
 tests_broker_check_crowd_LDADD = $(guard_libs)
+tests_broker_check_door_SOURCES = tests/broker/check_door.c $(broker_raw)
+tests_broker_check_door_CFLAGS = $(guard_cflags)
+tests_broker_check_door_LDFLAGS = $(guard_ldflags) -Wl,--wrap=connect
+tests_broker_check_door_LDADD = $(guard_libs)
 tests_broker_check_log_SOURCES = tests/broker/check_log.c $(broker_raw)
 tests_broker_check_log_CFLAGS = $(guard_cflags)
 tests_broker_check_log_LDFLAGS = $(guard_ldflags)
