@@ -15,7 +15,14 @@ tests_print_contracts_SOURCES = tests/print_contracts.c
 dist_check_SCRIPTS += tests/golden/contracts.sh
 TESTS += tests/golden/contracts.sh
 EXTRA_DIST += tests/golden/layout.txt tests/golden/wire.txt \
-	tests/golden/segment-1.bin tests/golden/wire-1.bin tests/golden/wire-2.bin
+	tests/golden/segment-1.bin tests/golden/wire-1.bin tests/golden/wire-2.bin \
+	tests/golden/second.py
+# It is about what the pages say: once is enough.
+if HAVE_PYTHON
+if !SANITIZE
+TESTS += tests/golden/second.py
+endif
+endif
 
 c_tests = \
 	tests/check_end \
