@@ -348,8 +348,9 @@ BSTREAM_API int bstream_reserve(struct bstream_writer *writer, size_t len, void 
  * bstream_commit - makes the first @len bytes of the reservation a chunk.
  *
  * Blocks: no.
- * Returns: 0; -EINVAL nothing is reserved, or @len is more than was: the reservation stays; -EPIPE
- *          the reader has left: the reservation is gone; -ESTALE.
+ * Returns: 0; -EINVAL nothing is reserved, or several chunks are (bstream_commit_many), or @len is more
+ *          than was: the reservation stays; -EPIPE the reader has left: the reservation is gone;
+ *          -ESTALE.
  * Since: 0.1
  */
 BSTREAM_API int bstream_commit(struct bstream_writer *writer, size_t len);
@@ -368,8 +369,36 @@ BSTREAM_API int bstream_commit(struct bstream_writer *writer, size_t len);
 BSTREAM_API int bstream_commit_reserve(struct bstream_writer *writer, size_t len, void **spanp);
 
 /*
- * bstream_cancel - gives up the reservation; nothing of it is ever read. Its slot is free again
- * when the reader passes it. Without a reservation it does nothing.
+ * bstream_reserve_many - takes the next slots, up to @n, to be written in place: chunks one behind the
+ * other, with none of another writer between them. Follow it by bstream_commit_many or bstream_cancel.
+ *
+ * @len: bytes wanted for each chunk, at most chunk_max. @spans: receives the memory of each, @len bytes,
+ *       the library's, good until commit or cancel; its contents are undefined. @n: 1 or more.
+ * Blocks: while the stream is full, at most to @deadline; not for more than one chunk.
+ * Returns: how many were taken: 1 to @n, as many as there was room for, and 256 at most; or as
+ *          bstream_write; -EINVAL @n.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_reserve_many(struct bstream_writer *writer, size_t len, struct iovec *spans,
+				     int n, uint64_t deadline);
+
+/*
+ * bstream_commit_many - makes the first @n of what bstream_reserve_many (or bstream_reserve) has taken
+ * chunks, and cancels the others. Of a process that is killed in here the first ones are read, or none,
+ * or all: none without those before it.
+ *
+ * @chunks: borrowed; of each only iov_len counts: the chunk's size. @n: 1 or more.
+ * Blocks: no.
+ * Returns: 0; -EINVAL less than @n are reserved, @n is less than 1, or one is larger than was reserved:
+ *          the reservation stays; -EPIPE the reader has left: the reservation is gone; -ESTALE.
+ * Since: 0.1
+ */
+BSTREAM_API int bstream_commit_many(struct bstream_writer *writer, const struct iovec *chunks,
+				    int n);
+
+/*
+ * bstream_cancel - gives up what is reserved; nothing of it is ever read. Its slots are free again
+ * when the reader passes them. Without a reservation it does nothing.
  *
  * Blocks: no. Cannot fail.
  * Since: 0.1

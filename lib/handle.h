@@ -26,7 +26,7 @@ struct bstream_writer {
 	/* what every write touches: one cache line */
 	alignas(BS_CACHE_LINE) struct bs_segment *g;
 	struct bs_writer_line *line;
-	struct bs_slot *slot; /* of chunk @tail, for a lone writer; of the reservation */
+	struct bs_slot *slot; /* of chunk @tail, for a lone writer; of the (first) reservation */
 	uint64_t tail; /* lone: the next chunk; several: the last that was looked at */
 	uint64_t limit; /* a lone writer below it has room, and nothing else to think of; else 0 */
 	const struct bs_slot *slots_end;
@@ -40,14 +40,15 @@ struct bstream_writer {
 	uint64_t probe_at; /* chunks (calls, of one among several) when the clock is looked at */
 	uint64_t calls; /* of one among several */
 	uint32_t capacity;
+	uint32_t reserved; /* chunks */
 	bool fences; /* the stream's: in place of any membarrier */
 	bool fencing; /* before a look at the reader's hint: the stream's, or its peer sleeps often */
-	bool lone, reserved;
+	bool lone;
 	bool fed, hungry; /* it has written since it last stepped back; it has asked for its turn */
 
 	/* the rest */
-	uint64_t claim; /* the chunk that is reserved */
-	uint32_t reserved_len, reserved_class;
+	uint64_t claim; /* the (first) chunk that is reserved */
+	uint32_t reserved_len, reserved_class; /* of each */
 	uint64_t probed_ns; /* when the clock was looked at, coarse */
 	uint64_t asked_ns; /* when the kernel was asked for the reader, coarse */
 	uint64_t woke_at; /* the chunk at which it last woke the reader */
@@ -149,8 +150,8 @@ int bs_reader_probe(struct bstream_writer *w, uint64_t now_at);
 /* room.c: another asks for its turn: let it have it, for a bounded time. */
 void bs_room_step_back(struct bstream_writer *w);
 
-/* room.c: room is left and another sleeps: pass the wake-up on. */
-void bs_room_hand_on(struct bstream_writer *w);
+/* room.c: it has claimed all below @t; if room is left and another sleeps, pass the wake-up on. */
+void bs_room_hand_on(struct bstream_writer *w, uint64_t t);
 
 /* items.c: waiting for a chunk, cold. 0: look again; -EAGAIN, -ETIMEDOUT, -EPROTO; the end is
  * noted in r->end, and then 0 as well. */

@@ -106,7 +106,7 @@ static void writers_ask(struct bstream_reader *r)
 		bs_verdict_wake_watch(&r->hold.sight);
 }
 
-/* Behind hint_raise(): Dekker with items_wake() in writer.c */
+/* Behind hint_raise(): Dekker with bs_items_wake() in claim.h */
 static void items_barrier(struct bstream_reader *r)
 {
 	fence_full();

@@ -7,7 +7,7 @@ EXTRA_DIST += lib/libbstream.map
 
 lib_libbstream_la_SOURCES = \
 	lib/bstream.h lib/handle.h \
-	lib/writer.c lib/room.c \
+	lib/claim.c lib/claim.h lib/reserve.c lib/writer.c lib/room.c \
 	lib/reader.c lib/items.c \
 	lib/pollfd.c lib/pollfd.h \
 	lib/spin.c lib/spin.h \

@@ -11,7 +11,7 @@
 
 #define STEPS_MORE 1024u
 
-/* As in writer.c: a real fence before the look at hints, while writers sleep often. */
+/* As in claim.c: a real fence before the look at hints, while writers sleep often. */
 static __attribute__((noinline)) void space_fence(struct bstream_reader *r)
 {
 	if (!r->fences && r->head - r->woke_at > BS_FENCING_OFF) {

@@ -101,7 +101,7 @@ static bool alone_still(struct bstream_writer *w)
 	return w->lone && shared_look(w->g) == BS_SHARED_NO;
 }
 
-/* 1: there is room, or claim() has to find out; 0: full; -EPROTO: head cannot be true. */
+/* 1: there is room, or bs_claim() has to find out; 0: full; -EPROTO: head cannot be true. */
 static int room_check(struct bstream_writer *w)
 {
 	uint64_t peer_tail = next_chunk(w);
@@ -134,9 +134,9 @@ void bs_room_step_back(struct bstream_writer *w)
 	}
 }
 
-void bs_room_hand_on(struct bstream_writer *w)
+void bs_room_hand_on(struct bstream_writer *w, uint64_t t)
 {
-	if (w->tail + 1 - w->head_seen < w->capacity &&
+	if (t - w->head_seen < w->capacity &&
 	    bs_hint_reached(hint_look(&w->g->space.wake_at), w->head_seen))
 		bs_wake_room(&w->hold.sight);
 }

@@ -33,6 +33,7 @@ man_links = \
 	man/bstream_broker_use.3 \
 	man/bstream_cancel.3 \
 	man/bstream_commit.3 \
+	man/bstream_commit_many.3 \
 	man/bstream_commit_reserve.3 \
 	man/bstream_connect.3 \
 	man/bstream_drain.3 \
@@ -61,6 +62,7 @@ man_links = \
 	man/bstream_release_many.3 \
 	man/bstream_remove.3 \
 	man/bstream_reserve.3 \
+	man/bstream_reserve_many.3 \
 	man/bstream_send.3 \
 	man/bstream_stat.3 \
 	man/bstream_view_close.3 \

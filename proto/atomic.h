@@ -94,11 +94,11 @@ static inline uint64_t tail_look(struct bs_segment *g)
 	return atomic_load_explicit(&g->tail.count, memory_order_acquire);
 }
 
-/* Claim chunk @t for the caller, whose intent is stored: release, so that who sees the claim by
- * tail_look() sees the intent; acquire, so that the claimer is behind all earlier claimers. */
-static inline bool tail_claim(struct bs_segment *g, uint64_t t)
+/* Claim the @n chunks from @t on for the caller, whose intent is stored: release, so that who sees the
+ * claim by tail_look() sees the intent; acquire, so that the claimer is behind all earlier claimers. */
+static inline bool tail_claim(struct bs_segment *g, uint64_t t, uint32_t n)
 {
-	return atomic_compare_exchange_strong_explicit(&g->tail.count, &t, t + 1,
+	return atomic_compare_exchange_strong_explicit(&g->tail.count, &t, t + n,
 						       memory_order_acq_rel, memory_order_relaxed);
 }
 
@@ -116,8 +116,22 @@ static inline uint32_t hungry_look(struct bs_segment *g)
 
 /* ---- a writer's line ------------------------------------------------------------------------ */
 
-/* Ordered before the claim by tail_claim() or tail_store(); cleared with release, behind
- * slot_publish(): who finds it cleared, by intent_look(), finds the chunk published. */
+/* The intent of the @n chunks, 1 to BS_INTENT_MOST, from @t on: one word, as they are claimed by one. */
+static inline uint64_t intent_of(uint64_t t, uint32_t n)
+{
+	return (t + 1) | (uint64_t)(n - 1) << BS_INTENT_MORE_AT;
+}
+
+/* Is chunk @i among what @peer_intent intends? */
+static inline bool intent_covers(uint64_t peer_intent, uint64_t i)
+{
+	uint64_t first = peer_intent & ((UINT64_C(1) << BS_INTENT_MORE_AT) - 1);
+
+	return first != 0 && i + 1 - first <= peer_intent >> BS_INTENT_MORE_AT;
+}
+
+/* Ordered before the claim by tail_claim() or tail_store(); cleared with release, behind the
+ * slot_publish() of all of them: who finds it cleared, by intent_look(), finds the chunks published. */
 static inline void intent_store(struct bs_writer_line *l, uint64_t intent)
 {
 	atomic_store_explicit(&l->intent, intent, memory_order_release);

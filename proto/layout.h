@@ -118,6 +118,10 @@ struct bs_head {
 #define BS_END_TRAVELLING 0x2u
 #define BS_END_STEP	  0x4u
 
+/* bs_writer_line.intent: so many chunks more, one behind the other, from this bit on. */
+#define BS_INTENT_MORE_AT 56
+#define BS_INTENT_MOST	  256u /* chunks in one intent */
+
 /* What an end tells of itself. Only its owner writes it; whoever reads it only looks. */
 struct bs_reader_line {
 	alignas(BS_CACHE_LINE) _Atomic uint64_t owner;
@@ -133,7 +137,8 @@ struct bs_reader_line {
 
 struct bs_writer_line {
 	alignas(BS_CACHE_LINE) _Atomic uint64_t owner;
-	_Atomic uint64_t intent; /* the chunk it is about to claim or fill, plus 1; 0: none */
+	_Atomic uint64_t
+		intent; /* the chunk it is about to claim or fill, plus 1; and how many more; 0: none */
 	_Atomic uint32_t
 		inside; /* it is in a write that claims nothing (it believes it is alone) */
 	_Atomic int32_t pid;

@@ -134,7 +134,7 @@ static void tail_roll(const struct bs_sight *s)
 
 		if (!slot_holds(slot, peer_tail))
 			return;
-		tail_claim(s->g, peer_tail);
+		tail_claim(s->g, peer_tail, 1);
 	}
 }
 
@@ -197,7 +197,7 @@ int bs_writer_join(const struct bs_sight *s, uint32_t place, uint64_t deadline, 
 bool bs_writer_intends(const struct bs_sight *s, uint64_t i)
 {
 	for (uint32_t k = 0; k < s->geo.max_writers; k++)
-		if (intent_look(&s->g->writers[k]) == i + 1 &&
+		if (intent_covers(intent_look(&s->g->writers[k]), i) &&
 		    bs_end_held(s->fd, BS_BYTE_WRITERS + k, 1) != 0)
 			return true;
 	return false;

@@ -35,6 +35,8 @@ static void every_writer_call_is_stale(void)
 	GIVES(bstream_write(w, "a", 70000, BSTREAM_FOREVER), -EMSGSIZE); /* found before */
 	GIVES(bstream_commit(w, 1), -ESTALE);
 	GIVES(bstream_commit_reserve(w, 1, &span), -ESTALE);
+	GIVES(bstream_reserve_many(w, 1, &(struct iovec){ NULL, 0 }, 1, BSTREAM_FOREVER), -ESTALE);
+	GIVES(bstream_commit_many(w, &(struct iovec){ NULL, 0 }, 1), -ESTALE);
 	bstream_cancel(w);
 	bstream_writer_describe(w, text, sizeof(text));
 	MUST(strcmp(text, "bstream_writer((pair), -/4 chunks, stale)") == 0);

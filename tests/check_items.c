@@ -108,7 +108,22 @@ static void be_claiming(struct bstream_writer *writer, void *arg)
 
 	intent_store(writer->line, t + 1);
 	if (arg != NULL)
-		MUST(tail_claim(writer->g, t));
+		MUST(tail_claim(writer->g, t, 1));
+	stay();
+}
+
+/* Of several reserved together two are published: a commit, killed in the middle. */
+static void be_committing_several(struct bstream_writer *writer, void *arg)
+{
+	struct iovec spans[4];
+
+	(void)arg;
+	GIVES(bstream_reserve_many(writer, 64, spans, 4, BSTREAM_DONT_WAIT), 4);
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(spans[i].iov_base, "part", 4);
+		slot_store_len(writer->slot + i, 4, writer->reserved_class << BS_SLOT_CLASS_AT);
+		slot_publish(writer->slot + i, writer->claim + i);
+	}
 	stay();
 }
 
@@ -272,6 +287,29 @@ START_TEST(a_dead_writers_slot_ends_a_run_and_is_stepped_over)
 	GIVES(bstream_release_many(r, 2), 0);
 	GIVES(bstream_peek_many(r, chunks, 4, BSTREAM_DONT_WAIT), -EAGAIN);
 	x = NULL;
+	end();
+}
+END_TEST
+
+/* What was published is read; for the rest one waits while its writer lives. */
+START_TEST(of_several_reserved_the_unpublished_are_stepped_over_when_their_owner_dies)
+{
+	begin(8);
+	GIVES(bstream_writer_clone(w, &x), 0);
+	guard_writer_away(&peer, BY_PROCESS, _i == 0 ? x : w, be_committing_several, NULL);
+	if (_i == 0)
+		x = NULL;
+	else
+		w = NULL;
+	guard_gate_pass(&there);
+	SAY(_i == 0 ? w : x, "behind");
+	HEAR(r, "part");
+	HEAR(r, "part");
+	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	GIVES(n_abandoned(), 0);
+	guard_kill(peer.pid);
+	HEAR(r, "behind");
+	GIVES(n_abandoned(), 2);
 	end();
 }
 END_TEST
@@ -450,6 +488,8 @@ int main(void)
 		ONCE(a_death_is_remembered_when_the_place_is_taken_again),
 		N_WAYS(a_dead_writers_slot_is_stepped_over, 2),
 		ONCE(a_dead_writers_slot_ends_a_run_and_is_stepped_over),
+		N_WAYS(of_several_reserved_the_unpublished_are_stepped_over_when_their_owner_dies,
+		       2),
 		ONCE(an_intent_without_a_claim_holds_up_nobody),
 		ONCE(a_slot_is_stepped_over_also_when_its_owners_place_has_a_new_owner),
 		ONCE(a_reader_that_waits_behind_a_claim_goes_on_when_its_owner_dies),

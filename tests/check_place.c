@@ -129,6 +129,28 @@ START_TEST(an_intent_is_believed_of_the_living_only)
 }
 END_TEST
 
+START_TEST(an_intent_is_of_one_chunk_or_of_several)
+{
+	const uint64_t far = (UINT64_C(1) << BS_INTENT_MORE_AT) - 2 * BS_INTENT_MOST;
+
+	begin();
+	come();
+	for (uint32_t n = 1; n <= BS_INTENT_MOST; n *= 4) {
+		for (int i = 0; i < 3; i++) {
+			uint64_t t = i == 0 ? 0 : i == 1 ? 77 : far;
+
+			intent_store(s.g->writers, intent_of(t, n));
+			MUST(bs_writer_intends(&s, t) && bs_writer_intends(&s, t + n - 1));
+			MUST(!bs_writer_intends(&s, t - 1) && !bs_writer_intends(&s, t + n));
+		}
+	}
+	intent_store(s.g->writers, UINT64_C(255)
+					   << BS_INTENT_MORE_AT); /* of chunk -1: a scribble */
+	MUST(!bs_writer_intends(&s, 0) && !bs_writer_intends(&s, UINT64_MAX));
+	end();
+}
+END_TEST
+
 /* ---- from one to several -------------------------------------------------------------------- */
 
 START_TEST(the_first_is_alone_and_the_second_makes_them_two)
@@ -277,6 +299,7 @@ int main(void)
 		ONCE(each_gets_a_place_of_its_own_until_none_is_left),
 		ONCE(a_dead_writers_place_is_taken_last_and_cleared_first),
 		ONCE(an_intent_is_believed_of_the_living_only),
+		ONCE(an_intent_is_of_one_chunk_or_of_several),
 		ONCE(the_first_is_alone_and_the_second_makes_them_two),
 		ONCE(who_comes_waits_for_the_first_to_leave_its_write),
 		ONCE(who_comes_does_not_wait_for_the_dead),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_writer.c - the data path of write ends: writes, reservations, clones, and refusals. */
+/* check_writer.c - the data path of write ends: writes, clones, and refusals. */
 #include <string.h>
 #include <unistd.h>
 
@@ -244,12 +244,16 @@ static void write_in_some_way(int way)
 		GIVES(bstream_write_many(w, chunks, 3, BSTREAM_DONT_WAIT), 3);
 	else if (way == 4)
 		GIVES(bstream_writev(w, chunks, 2, BSTREAM_DONT_WAIT), 0);
+	else if (way == 7)
+		GIVES(bstream_reserve_many(w, 8, chunks, 3, BSTREAM_DONT_WAIT), 3);
 	else
 		GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
 	if (way == 5)
 		GIVES(bstream_commit(w, 8), 0);
 	if (way == 6)
 		bstream_cancel(w);
+	if (way == 7)
+		GIVES(bstream_commit_many(w, chunks, 3), 0);
 }
 
 /* Also by one who writes fast and has nothing to decide. One who is not told sleeps on for a slice, and
@@ -264,12 +268,12 @@ START_TEST(every_way_to_write_tells_a_reader_that_sleeps)
 	SAY(w, "a");
 	HEAR(r, "a");
 	MUST(w->tail + 3 < w->limit);
-	if (_i >= 7)
+	if (_i >= 8)
 		GIVES(bstream_writer_clone(w, &x), 0);
 	hint = bs_hint_items(r->g, &r->hold.sight.geo);
 	seen = bs_hint_seen(&hint);
 	hint_raise(hint.wake_at, r->head + 1);
-	write_in_some_way(_i % 7);
+	write_in_some_way(_i % 8);
 	GIVES(hint_look(hint.wake_at), 0);
 	MUST(bs_hint_sleep(&hint, seen,
 			   guard_patience())); /* there is a post, or it is another turn */
@@ -528,286 +532,6 @@ START_TEST(nobody_can_be_cloned_to_a_broken_stream)
 }
 END_TEST
 
-/* ---- reservations --------------------------------------------------------------------------- */
-
-/* A pair whose writer is alone (way 0) or one of two (way 1). */
-static void pair_for_reserving(int way, uint32_t capacity)
-{
-	guard_pair(capacity, 16, &w, &r);
-	if (way == 1) {
-		GIVES(bstream_writer_clone(w, &x), 0);
-		SAY(w, "first"); /* it has noticed that it is not alone */
-		HEAR(r, "first");
-	}
-}
-
-START_TEST(a_reservation_is_written_in_place)
-{
-	void *span;
-
-	pair_for_reserving(_i, 2);
-	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
-	memcpy(span, "sixteen bytes!!!", 16);
-	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
-	GIVES(bstream_commit(w, 16), 0);
-	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
-	memcpy(span, "less", 4);
-	GIVES(bstream_commit(w, 4), 0);
-	HEAR(r, "sixteen bytes!!!");
-	HEAR(r, "less");
-	GIVES(bstream_reserve(w, 0, &span, BSTREAM_DONT_WAIT), 0);
-	GIVES(bstream_commit(w, 0), 0);
-	HEAR(r, "");
-	close_all();
-}
-END_TEST
-
-START_TEST(a_commit_wants_a_reservation_as_large)
-{
-	void *span;
-
-	pair_for_reserving(_i, 2);
-	GIVES(bstream_commit(w, 0), -EINVAL);
-	GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
-	GIVES(bstream_commit(w, 9), -EINVAL);
-	GIVES(bstream_commit(w, SIZE_MAX), -EINVAL);
-	memcpy(span, "eight...", 8);
-	GIVES(bstream_commit(w, 8), 0); /* it stayed */
-	GIVES(bstream_commit(w, 8), -EINVAL);
-	HEAR(r, "eight...");
-	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
-	close_all();
-}
-END_TEST
-
-START_TEST(nothing_else_goes_while_reserved)
-{
-	struct bstream_writer *y;
-	void *span, *other = &other;
-
-	pair_for_reserving(_i, 4);
-	GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
-	GIVES(bstream_write(w, "", 0, BSTREAM_DONT_WAIT), -EBUSY);
-	GIVES(bstream_writev(w, NULL, 0, BSTREAM_DONT_WAIT), -EBUSY);
-	GIVES(bstream_reserve(w, 8, &other, BSTREAM_DONT_WAIT), -EBUSY);
-	GIVES(bstream_drain(w, BSTREAM_DONT_WAIT), -EBUSY);
-	GIVES(bstream_writer_detach(w), -EBUSY);
-	MUST(other == &other);
-	GIVES(bstream_writer_clone(w, &y), 0); /* that goes */
-	SAY(y, "behind");
-	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
-	memcpy(span, "reserved", 8);
-	GIVES(bstream_commit(w, 8), 0);
-	HEAR(r, "reserved");
-	HEAR(r, "behind");
-	SAY(w, "again");
-	HEAR(r, "again");
-	bstream_writer_close(y);
-	close_all();
-}
-END_TEST
-
-START_TEST(a_cancelled_slot_comes_back_when_the_reader_passes_it)
-{
-	void *span;
-
-	pair_for_reserving(_i, 1);
-	bstream_cancel(w); /* nothing: does nothing */
-	for (int n = 0; n < 3; n++) {
-		GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
-		memcpy(span, "never read", 10);
-		bstream_cancel(w);
-		GIVES(bstream_commit(w, 0), -EINVAL);
-		GIVES(bstream_write(w, "", 0, BSTREAM_DONT_WAIT), -EAGAIN);
-		GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
-	}
-	SAY(w, "read");
-	HEAR(r, "read");
-	close_all();
-}
-END_TEST
-
-START_TEST(closing_cancels)
-{
-	void *span;
-
-	pair_for_reserving(_i, 4);
-	SAY(w, "before");
-	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
-	bstream_writer_close(w);
-	bstream_writer_close(x);
-	w = x = NULL;
-	HEAR(r, "before");
-	GIVES(guard_read(r, BSTREAM_DONT_WAIT), 0);
-	GIVES(figure_load(&r->g->reader.skipped), 1);
-	GIVES(figure_load(&r->g->reader.abandoned), 0); /* given up, not left behind */
-	close_all();
-}
-END_TEST
-
-START_TEST(a_commit_to_a_reader_that_left_is_refused)
-{
-	struct bstream_stat stat = { .size = sizeof(stat) };
-	void *span;
-
-	pair_for_reserving(_i, 4);
-	GIVES(bstream_reserve(w, 16, &span, BSTREAM_DONT_WAIT), 0);
-	bstream_reader_close(r);
-	r = NULL;
-	GIVES(bstream_commit(w, 17), -EINVAL); /* wrong arguments first */
-	GIVES(bstream_commit(w, 16), -EPIPE);
-	GIVES(bstream_commit(w, 16), -EINVAL); /* the reservation is gone */
-	GIVES(bstream_writer_stat(w, &stat), 0);
-	GIVES(stat.chunks_written, _i);
-	close_all();
-}
-END_TEST
-
-START_TEST(a_commit_reserves_the_next_chunk_while_there_is_room)
-{
-	void *span, *last;
-
-	pair_for_reserving(_i, 3);
-	for (int round = 0; round < 5; round++) {
-		GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
-		memcpy(span, "first", 5);
-		GIVES(bstream_commit_reserve(w, 5, &span), 1);
-		memcpy(span, "second..",
-		       8); /* as large as what was reserved, not as what was written */
-		GIVES(bstream_commit_reserve(w, 8, &span), 1);
-		HEAR(r, "first");
-		HEAR(r, "second..");
-		GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
-		GIVES(bstream_commit_reserve(w, 0, &span), 1);
-		GIVES(bstream_commit_reserve(w, 0, &span), 1);
-		last = span;
-		memcpy(span, "third", 5);
-		GIVES(bstream_commit_reserve(w, 5, &span), 0);
-		MUST(span == last);
-		GIVES(bstream_commit_reserve(w, 0, &span), -EINVAL); /* nothing is reserved */
-		GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), -EAGAIN);
-		HEAR(r, "");
-		HEAR(r, "");
-		HEAR(r, "third");
-	}
-	close_all();
-}
-END_TEST
-
-START_TEST(a_commit_that_is_refused_reserves_nothing)
-{
-	void *span, *same;
-
-	pair_for_reserving(_i, 4);
-	same = &span;
-	GIVES(bstream_commit_reserve(w, 0, &same), -EINVAL);
-	GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
-	GIVES(bstream_commit_reserve(w, 9, &same), -EINVAL);
-	GIVES(bstream_commit_reserve(w, SIZE_MAX, &same), -EINVAL);
-	bstream_reader_close(r);
-	r = NULL;
-	GIVES(bstream_commit_reserve(w, 9, &same), -EINVAL); /* the reservation stayed */
-	GIVES(bstream_commit_reserve(w, 8, &same), -EPIPE);
-	MUST(same == &span);
-	GIVES(bstream_commit(w, 0), -EINVAL); /* it is gone */
-	close_all();
-}
-END_TEST
-
-START_TEST(a_commit_leaves_the_next_slot_to_whoever_asks_for_his_turn)
-{
-	void *span;
-
-	pair_for_reserving(1, 4);
-	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
-	*(char *)span = '1';
-	hungry_store(w->g, 1);
-	GIVES(bstream_commit_reserve(w, 1, &span), 0);
-	SAY(x, "x");
-	hungry_store(w->g, 0);
-	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
-	*(char *)span = '2';
-	GIVES(bstream_commit_reserve(w, 1, &span), 1);
-	HEAR(r, "1");
-	HEAR(r, "x");
-	HEAR(r, "2");
-	close_all();
-}
-END_TEST
-
-START_TEST(a_commit_that_reserves_alone_lets_others_come)
-{
-	void *span;
-
-	guard_pair(8, 0, &w, &r);
-	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
-	*(char *)span = '1';
-	GIVES(bstream_commit_reserve(w, 1, &span), 1);
-	GIVES(bstream_writer_clone(w, &x), 0);
-	SAY(x, "x");
-	*(char *)span = '2';
-	GIVES(bstream_commit_reserve(w, 1, &span), 1); /* one of two now */
-	SAY(x, "y");
-	HEAR(r, "1");
-	HEAR(r, "2");
-	HEAR(r, "x");
-	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
-	bstream_cancel(w);
-	HEAR(r, "y");
-	close_all();
-}
-END_TEST
-
-START_TEST(reservations_of_several_come_in_the_order_they_were_made)
-{
-	void *a, *b;
-
-	pair_for_reserving(1, 4);
-	GIVES(bstream_reserve(w, 1, &a, BSTREAM_DONT_WAIT), 0);
-	GIVES(bstream_reserve(x, 1, &b, BSTREAM_DONT_WAIT), 0);
-	*(char *)a = 'a';
-	*(char *)b = 'b';
-	GIVES(bstream_commit(x, 1), 0);
-	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
-	GIVES(bstream_commit(w, 1), 0);
-	HEAR(r, "a");
-	HEAR(r, "b");
-	GIVES(bstream_reserve(w, 1, &a, BSTREAM_DONT_WAIT), 0);
-	GIVES(bstream_reserve(x, 1, &b, BSTREAM_DONT_WAIT), 0);
-	*(char *)b = 'b';
-	GIVES(bstream_commit(x, 1), 0);
-	bstream_cancel(w);
-	HEAR(r, "b");
-	close_all();
-}
-END_TEST
-
-START_TEST(a_reservation_alone_keeps_its_place_while_others_come_and_write)
-{
-	void *span;
-
-	guard_pair(8, 0, &w, &r);
-	SAY(w, "0");
-	GIVES(bstream_reserve(w, 1, &span, BSTREAM_DONT_WAIT), 0);
-	GIVES(bstream_writer_clone(w, &x), 0);
-	for (int i = 0; i < 6; i++)
-		SAY(x, "x");
-	GIVES(bstream_write(x, "x", 1, BSTREAM_DONT_WAIT), -EAGAIN);
-	HEAR(r, "0");
-	GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
-	*(char *)span = '1';
-	GIVES(bstream_commit(w, 1), 0);
-	HEAR(r, "1");
-	for (int i = 0; i < 6; i++)
-		HEAR(r, "x");
-	SAY(w, "2");
-	SAY(x, "3");
-	HEAR(r, "2");
-	HEAR(r, "3");
-	close_all();
-}
-END_TEST
-
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -823,7 +547,7 @@ int main(void)
 		ONCE(a_writer_goes_on_after_another_has_overtaken_it),
 		ONCE(a_writer_that_slept_alone_goes_on_among_others),
 		N_WAYS(many_chunks_are_written_by_one_call_as_far_as_there_is_room, 2),
-		N_WAYS(every_way_to_write_tells_a_reader_that_sleeps, 14),
+		N_WAYS(every_way_to_write_tells_a_reader_that_sleeps, 16),
 		N_WAYS(every_way_to_read_tells_a_writer_that_sleeps, 4),
 		ONCE(many_chunks_are_refused_before_the_first_is_written),
 		N_WAYS(many_chunks_wait_for_room_and_wake_a_reader_that_sleeps, 4),
@@ -831,18 +555,6 @@ int main(void)
 		N_WAYS(no_more_writers_than_max_writers, 2),
 		ONCE(writers_come_and_go_without_end),
 		ONCE(nobody_can_be_cloned_to_a_broken_stream),
-		N_WAYS(a_reservation_is_written_in_place, 2),
-		N_WAYS(a_commit_wants_a_reservation_as_large, 2),
-		N_WAYS(nothing_else_goes_while_reserved, 2),
-		N_WAYS(a_cancelled_slot_comes_back_when_the_reader_passes_it, 2),
-		N_WAYS(closing_cancels, 2),
-		N_WAYS(a_commit_to_a_reader_that_left_is_refused, 2),
-		N_WAYS(a_commit_reserves_the_next_chunk_while_there_is_room, 2),
-		N_WAYS(a_commit_that_is_refused_reserves_nothing, 2),
-		ONCE(a_commit_leaves_the_next_slot_to_whoever_asks_for_his_turn),
-		ONCE(a_commit_that_reserves_alone_lets_others_come),
-		ONCE(reservations_of_several_come_in_the_order_they_were_made),
-		ONCE(a_reservation_alone_keeps_its_place_while_others_come_and_write),
 	};
 
 	return GUARD_RUN("writer", cases);

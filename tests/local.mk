@@ -36,6 +36,7 @@ c_tests = \
 	tests/check_pair \
 	tests/check_place \
 	tests/check_reader \
+	tests/check_reserve \
 	tests/check_room \
 	tests/check_segment \
 	tests/check_stat \
@@ -112,6 +113,11 @@ tests_check_reader_SOURCES = tests/check_reader.c
 tests_check_reader_CFLAGS = $(guard_cflags)
 tests_check_reader_LDFLAGS = $(guard_ldflags)
 tests_check_reader_LDADD = $(guard_libs)
+
+tests_check_reserve_SOURCES = tests/check_reserve.c
+tests_check_reserve_CFLAGS = $(guard_cflags)
+tests_check_reserve_LDFLAGS = $(guard_ldflags)
+tests_check_reserve_LDADD = $(guard_libs)
 tests_check_room_SOURCES = tests/check_room.c
 tests_check_room_CFLAGS = $(guard_cflags)
 tests_check_room_LDFLAGS = $(guard_ldflags)

@@ -161,6 +161,22 @@ static void act_reserve_on(struct stage *st, void *end)
 	}
 }
 
+/* As many as find room, of three; the last of them is cancelled. */
+static void act_reserve_many(struct stage *st, void *end)
+{
+	uint32_t len = st->scene->len, room = st->scene->capacity - st->scene->filled;
+	int most = room < 3 ? (int)room : 3;
+	struct iovec spans[3];
+
+	EXPECT(bstream_reserve_many(end, len, spans, 3, BSTREAM_DONT_WAIT), most);
+	for (int i = 0; i < most; i++)
+		memcpy(spans[i].iov_base, chunks[i + 1], len);
+	most = most == 3 ? 2 : most;
+	atomic_store(&st->record->begun, (uint64_t)most);
+	EXPECT(bstream_commit_many(end, spans, most), 0);
+	atomic_store(&st->record->done, (uint64_t)most);
+}
+
 static void act_write_full(struct stage *st, void *end)
 {
 	EXPECT(bstream_write(end, chunks[1], st->scene->len, BSTREAM_DONT_WAIT), -EAGAIN);
@@ -503,10 +519,16 @@ const struct scene scenes[] = {
 	W("one of two writers writes, almost full", 4, 2, 64, true, act_write_two),
 	W("one of two writers writes large chunks", 4, 1, 2000, true, act_write_two),
 	W("one of two writers finds the stream full", 2, 2, 64, true, act_write_full),
+	W("a lone writer reserves and commits several", 16, 1, 64, false, act_reserve_many),
+	W("a lone writer reserves and commits several, almost full", 3, 1, 64, false,
+	  act_reserve_many),
 	W("one of two writers reserves, cancels, commits", 4, 1, 64, true, act_reserve),
 	W("one of two writers commits and reserves at once", 16, 1, 64, true, act_reserve_on),
 	W("one of two writers commits and reserves at once, almost full", 3, 1, 64, true,
 	  act_reserve_on),
+	W("one of two writers reserves and commits several", 16, 1, 64, true, act_reserve_many),
+	W("one of two writers reserves and commits several, almost full", 3, 1, 64, true,
+	  act_reserve_many),
 	W("one of two writers closes", 4, 1, 64, true, act_write_close),
 	W("a writer is cloned", 4, 1, 64, false, act_clone_write),
 	{ .name = "a lone writer attaches",

@@ -166,6 +166,21 @@ static void commit_and_go_on(struct scene *s, struct bstream_writer *w, struct i
 	ONE_OF(bstream_commit(w, len), 0, -EPIPE);
 }
 
+static void use_reserve_many(struct scene *s, struct input *in, struct bstream_writer *w,
+			     size_t len)
+{
+	struct iovec spans[3];
+	int rc = bstream_reserve_many(w, len, spans, 3, deadline(in));
+
+	ONE_OF(rc, 1, 2, 3, -EMSGSIZE, -EPIPE, -EAGAIN, -ETIMEDOUT, -EPROTO);
+	if (rc < 1)
+		return;
+	for (int i = 0; i < rc; i++)
+		memset(spans[i].iov_base, 'y', len);
+	poke_word(s, in);
+	ONE_OF(bstream_commit_many(w, spans, 1 + input_u8(in) % rc), 0, -EPIPE);
+}
+
 static void use_writer(struct scene *s, struct input *in)
 {
 	struct bstream_writer *w = (input_u8(in) & 1) && s->other ? s->other : s->writer;
@@ -177,6 +192,10 @@ static void use_writer(struct scene *s, struct input *in)
 
 	if (w == NULL)
 		return;
+	if (how >= 224) {
+		use_reserve_many(s, in, w, len);
+		return;
+	}
 	if (how >= 192) {
 		rc = bstream_write_many(w, iov, 2, deadline(in));
 		ONE_OF(rc, 1, 2, -EMSGSIZE, -EPIPE, -EAGAIN, -ETIMEDOUT, -EPROTO);

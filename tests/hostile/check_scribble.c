@@ -73,6 +73,12 @@ static void writer_uses_many(struct bstream_writer *w, size_t len)
 	IN_TIME(rc = bstream_reserve(w, len, &span, soon()), WRITES);
 	if (rc == 0)
 		IN_TIME((bstream_cancel(w), 0), 0);
+	IN_TIME(rc = bstream_reserve_many(w, len, several, SEVERAL, soon()), 1, 2, 3, 4, SEVERAL,
+		-EPIPE, -ETIMEDOUT, -EPROTO);
+	for (int i = 0; i < rc; i++)
+		memset(several[i].iov_base, 'x', len);
+	if (rc > 0)
+		IN_TIME(bstream_commit_many(w, several, (rc + 1) / 2), 0, -EPIPE);
 }
 
 static void writer_uses(struct bstream_writer *w, unsigned i)

@@ -23,6 +23,7 @@ place|64|350
 onward|64|350
 several|64|355
 many|64|250
+spans|64|200
 TABLE
 }
 
@@ -42,7 +43,7 @@ say() { # what, whether, detail
 [ -x "$pump" ] || { echo "1..0 # SKIP $pump is not built"; exit 77; }
 
 if command -v strace >/dev/null && strace -c -o "$work/probe" true 2>/dev/null; then
-	for path in copy place onward several many; do
+	for path in copy place onward several many spans; do
 		for count in $short $long; do
 			strace -f -o "$work/calls.$count" "$pump" "$path" "$count" 64 || bad=1
 		done

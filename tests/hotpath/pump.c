@@ -3,8 +3,8 @@
  * pump.c - N chunks of SIZE bytes through one stream, each written and then read, by one thread: both
  * sides are always awake, and what is executed is the hot paths and nothing else. For bounds.sh.
  *
- * Usage: pump copy|place|onward|several|many N SIZE (onward: in place, one call for a chunk's commit and
- * the next one's reserve; many: 10 at a time)
+ * Usage: pump copy|place|onward|several|many|spans N SIZE (onward: in place, one call for a chunk's commit
+ * and the next one's reserve; many: 10 at a time; spans: likewise, in place)
  *        pump names N SIZE (no chunks: N times a stream is created, opened at both ends, removed and closed)
  */
 #include <stdbool.h>
@@ -64,6 +64,16 @@ static int once_many(struct bstream_writer *w, struct bstream_reader *r, size_t 
 	       in[MANY - 1].iov_len == size && bstream_release_many(r, MANY) == 0;
 }
 
+static int once_spans(struct bstream_writer *w, struct bstream_reader *r, size_t size)
+{
+	struct iovec out[MANY], in[MANY];
+
+	return bstream_reserve_many(w, size, out, MANY, BSTREAM_FOREVER) == MANY &&
+	       bstream_commit_many(w, out, MANY) == 0 &&
+	       bstream_peek_many(r, in, MANY, BSTREAM_FOREVER) == MANY &&
+	       in[MANY - 1].iov_len == size && bstream_release_many(r, MANY) == 0;
+}
+
 static int once_names(void)
 {
 	struct bstream_options small = BSTREAM_OPTIONS_INIT;
@@ -103,8 +113,9 @@ int main(int argc, char **argv)
 		strcmp(argv[1], "place") == 0	 ? once_place
 		: strcmp(argv[1], "onward") == 0 ? once_onward
 		: strcmp(argv[1], "many") == 0	 ? once_many
+		: strcmp(argv[1], "spans") == 0	 ? once_spans
 						 : once_copy;
-	unsigned long each = once == once_many ? MANY : 1;
+	unsigned long each = once == once_many || once == once_spans ? MANY : 1;
 	size_t size = strtoul(argv[3], NULL, 10);
 	for (unsigned long n = strtoul(argv[2], NULL, 10); n > 0; n -= each)
 		if (!once(w, r, size))

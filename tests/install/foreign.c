@@ -31,6 +31,10 @@ int (*const call_reserve)(struct bstream_writer *, size_t len, void **span,
 int (*const call_commit)(struct bstream_writer *, size_t len) = bstream_commit;
 int (*const call_commit_reserve)(struct bstream_writer *, size_t len,
 				 void **span) = bstream_commit_reserve;
+int (*const call_reserve_many)(struct bstream_writer *, size_t len, struct iovec *spans, int n,
+			       uint64_t deadline) = bstream_reserve_many;
+int (*const call_commit_many)(struct bstream_writer *, const struct iovec *chunks,
+			      int n) = bstream_commit_many;
 void (*const call_cancel)(struct bstream_writer *) = bstream_cancel;
 int (*const call_writer_clone)(const struct bstream_writer *,
 			       struct bstream_writer **) = bstream_writer_clone;

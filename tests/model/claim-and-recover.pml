@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim, publish, and stepping over the slot of a writer that died: lib/writer.c, lib/items.c.
+ * Claim, publish, and stepping over the slot of a writer that died: lib/claim.h, lib/items.c.
  * Two writers of MSGS chunks in a ring of CAP; either may die at any step; then the reader must get
  * exactly what was published, and come to the end.
  * FAULT=1: the claim before the intent. FAULT=2: no second look at seq before stepping over.

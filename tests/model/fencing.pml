@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who pays for the barrier: the publishers' `fencing` words against a sleeper who asks for them, on
- * processors with store buffers (lib/writer.c, bs_writers_fence(), lib/items.c).
+ * processors with store buffers (lib/claim.c, bs_writers_fence(), lib/items.c).
  *
  * Two publishers, the second of which comes later; each stores into a buffer that the machine empties
  * when it likes, in order. A full fence, a compare-and-swap and the sleeper's membarrier empty it. A

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From one writer to several: bs_writer_join() against a lone writer's claim(). The second writer may die
+ * From one writer to several: bs_writer_join() against a lone writer's bs_claim(). The second writer may die
  * when it has begun the switch; a third attaches later. RULE=1: whoever finds shared less than done does
  * the whole of it; RULE=0: whoever finds it begun goes on as one of several.
  */

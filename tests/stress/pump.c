@@ -135,6 +135,38 @@ static unsigned write_several(const struct pump *pump, struct pump_book *book,
 	return count;
 }
 
+/* Likewise in place, as many as there is room for; of some the last is cancelled, and written later. */
+static unsigned place_several(const struct pump *pump, struct pump_book *book,
+			      struct bstream_writer *w, unsigned id, uint64_t n, unsigned most)
+{
+	struct iovec spans[SEVERAL];
+	size_t size = 0;
+	unsigned count = 0;
+	int rc;
+
+	for (; count < most && n + count < pump->n_chunks; count++) {
+		size_t len = chunk_len(pump, id, n + count);
+		size = len > size ? len : size;
+	}
+	while ((rc = bstream_reserve_many(w, size, spans, (int)count,
+					  n % 2 == 0 ? BSTREAM_DONT_WAIT : BSTREAM_FOREVER)) ==
+	       -EAGAIN)
+		sched_yield();
+	MUST(rc > 0 && (unsigned)rc <= count);
+	count = (unsigned)rc;
+	for (unsigned i = 0; i < count; i++) {
+		GIVES(spans[i].iov_len, size);
+		memset(spans[i].iov_base, 0xdd, size);
+		spans[i].iov_len = chunk_len(pump, id, n + i);
+		span_fill(spans[i].iov_base, id, n + i, spans[i].iov_len);
+	}
+	if (n % 5 == 0 && count > 1)
+		count--;
+	atomic_store_explicit(&book->begun[id], n + count, memory_order_release);
+	GIVES(bstream_commit_many(w, spans, (int)count), 0);
+	return count;
+}
+
 /* How many were written: one, or several. */
 static unsigned chunk_write(const struct pump *pump, struct pump_book *book,
 			    struct bstream_writer *w, unsigned id, uint64_t n)
@@ -158,6 +190,8 @@ static unsigned chunk_write(const struct pump *pump, struct pump_book *book,
 		break;
 	case 5:
 		return write_several(pump, book, w, id, n, 1 + len % SEVERAL);
+	case 6:
+		return place_several(pump, book, w, id, n, 1 + len % SEVERAL);
 	default:
 		GIVES(bstream_writev(w, iov, len > 0 ? 2 : 0, BSTREAM_FOREVER), 0);
 	}
