@@ -211,6 +211,26 @@ options_of() {
 	[ "$output" = "bstreamctl: --socket: the path is too long (choose a shorter one)" ]
 }
 
+@test "exit 8: what is no stream, or one of a layout or with features that are not known, in words of its own" {
+	local at bytes words
+	while read -r at bytes words; do
+		ctl create a
+		# shellcheck disable=SC2059 # bytes
+		printf "$bytes" | dd of="$(compgen -G "/dev/shm/$(segment_prefix "$socket")*")" bs=1 seek="$at" conv=notrunc status=none
+		for verb in 'read a' 'write a' 'stat a'; do
+			# shellcheck disable=SC2086 # a verb and its operand
+			run -8 ctl $verb </dev/null
+			[[ $output == "bstreamctl: a: $words"* ]]
+			[ "$(wc -l <<<"$output")" -eq 1 ]
+		done
+		ctl rm a
+	done <<-'EOL'
+		0 B not a stream, or a corrupt one
+		8 \t the stream is of layout 9, this bstreamctl knows layout 1 (
+		12 \200 this bstreamctl does not know the features 0x80 of the stream's layout 1 (
+	EOL
+}
+
 @test "timeouts are exit 124: for the name, for data, for room, for the reader, for a wait" {
 	run -124 ctl read nobody --timeout 50ms
 	run -124 ctl write nobody --no-create --timeout 0.05 </dev/null
@@ -260,6 +280,23 @@ options_of() {
 	[[ $(ctl ls --color=never) != *$'\e['* ]]
 	[[ $(ctl ls) != *$'\e['* ]]
 	ctl rm log/a log/b other
+}
+
+@test "ls colours a terminal, but not a dumb one, none of unknown kind, and not with NO_COLOR" {
+	command -v script >/dev/null || skip "no script(1)"
+	in_terminal() {
+		env "$@" script -qec "\"$BSTREAMCTL\" ls" /dev/null </dev/null
+	}
+	ctl create a
+	[[ $(in_terminal TERM=xterm) == *$'\e['*NAME* ]]
+	[[ $(in_terminal TERM=xterm NO_COLOR=) == *$'\e['*NAME* ]]
+	for setting in TERM=dumb TERM= '-u TERM' 'TERM=xterm NO_COLOR=1'; do
+		# shellcheck disable=SC2086 # words for env
+		run -0 in_terminal $setting
+		[[ $output == *NAME* ]]
+		[[ $output != *$'\e'* ]]
+	done
+	ctl rm a
 }
 
 @test "stat shows both ends with pid, command and user, and what they wait for" {
