@@ -109,11 +109,7 @@ static int tee_open(const struct call *call)
 
 static int sink_put(void *arg, const void *chunk, size_t len)
 {
-	int code = fanout_put(arg, chunk, len);
-
-	if (code == CODE_DONE)
-		progress_add(len);
-	return code;
+	return fanout_put(arg, chunk, len); /* who feeds it counts what has gone through */
 }
 
 static void sink_watch(void *arg)

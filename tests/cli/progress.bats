@@ -99,6 +99,34 @@ line='[0-9.]+ ([KMG]i)?B  (0|[0-9.]+ ([KMG]i)?B/s)  fill [0-9]+/[0-9]+'
 	[[ ${stderr_lines[-1]} =~ ^logs\ \ 6\ B\ \  ]]
 }
 
+@test "each byte counts once, whatever carries it and to however many" {
+	head -c 1M /dev/zero >data
+	counted() { # LINES... - the last one says 1 MiB
+		[[ $(tail -n 1 <<<"$1") == [a-z]*'  1.00 MiB  '* ]]
+	}
+	for framing in raw fixed:1000; do
+		start read a --frame $framing -p >/dev/null 2>said
+		reader=$pid
+		run -0 --separate-stderr ctl write -p a --frame $framing --drain <data
+		counted "$stderr"
+		finish "$reader" 0
+		counted "$(cat said)"
+		start read a >/dev/null
+		reader=$pid
+		start read b >/dev/null
+		run -0 eval "ctl tee -p --frame $framing a b <data 2>&1 >/dev/null"
+		counted "$output"
+		finish "$reader" 0
+		finish "$pid" 0
+		ctl create c --capacity 2000
+		ctl write c --frame $framing <data
+		start read a >/dev/null
+		run -0 --separate-stderr ctl tee -p --from c a
+		counted "$stderr"
+		finish "$pid" 0
+	done
+}
+
 @test "nothing is said of progress where nobody asked" {
 	run -0 --separate-stderr eval 'ctl write logs <<<hello'
 	[ -z "$output$stderr" ]
