@@ -10,7 +10,7 @@ the interpreter changes threads or runs signal handlers; that is so in every CPy
 What is called for each chunk is written for speed: a call costs more than what it does, so arguments
 are made once and passed ready (_arg, _at, _at2), and views() has in its own loop what peek() and
 release() do, and looks at several chunks with one call; spans() has what reserve() and commit() do, as one
-call. doc/python.md says what is left.
+call. With at_once the loop itself is C (Loop). doc/python.md says what is left.
 
 What does not wait is called with the GIL held; only when the library says EAGAIN is it called again
 with the GIL given up, and in the main thread in slices, for the sake of Ctrl-C (see _deadline.py).
@@ -25,9 +25,11 @@ import select
 import socket
 from array import array
 from contextlib import contextmanager
+from itertools import chain
 from sys import getrefcount
 from types import TracebackType
-from typing import Any, AsyncIterator, Callable, Iterable, Iterator, Optional, Union
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Generator, Iterable, Iterator
+from typing import Optional, Union
 
 from . import _deadline
 from ._lend import Batch, Hold, Lender, pairs_of, warn_forgotten
@@ -37,7 +39,7 @@ from .errors import ChunkSizeError, failure, reset
 
 _AGAIN = -errno.EAGAIN
 _BIG = 65536  # bytes; the GIL is given up to copy more
-_MANY = 256  # chunks that views() gives at once, at most
+_MANY = 256  # chunks that views() and spans() give at once, at most
 _SPLIT_MAX = 4096  # chunks of which write_split() remembers where they are
 _AHEAD = 16  # chunks at which views() looks in one call
 
@@ -54,6 +56,9 @@ _write = bare("write")
 _reserve = bare("reserve")
 _commit = bare("commit")
 _commit_reserve = bare("commit_reserve")
+_reserve_many = bare("reserve_many")
+_commit_many = bare("commit_many")
+_cancel = bare("cancel")
 
 Buffer = Any  # bytes, bytearray, memoryview, array, numpy.ndarray, …
 Socket = Union[socket.socket, int]
@@ -86,8 +91,34 @@ class Vector:
         self.words[1 : 2 * len(sizes) : 2] = memoryview(array("Q", sizes))
         self.total = sum(sizes)
 
-    def pairs(self, count: int) -> memoryview:
-        return self.raw[: 16 * count]
+    def pairs(self, count: int) -> bytes:
+        return (self.raw if count == self.count else self.raw[: 16 * count]).tobytes()
+
+
+if TYPE_CHECKING:
+    _Chain = chain[memoryview]
+else:
+    _Chain = chain
+
+
+class Loop(_Chain):
+    """Through the chunks of batches, of which a generator gives one after the other. It runs once for each
+    batch, and no bytecode for each chunk. The generator is kept here, too: a chain forgets it when it raises,
+    though it may run in another thread."""
+
+    __slots__ = ("_batches",)
+    _batches: Generator[Any, None, None]
+
+    @classmethod
+    def through(cls, batches: Generator[Any, None, None]) -> Loop:
+        loop = cls.from_iterable(batches)
+        assert isinstance(loop, Loop)
+        loop._batches = batches
+        return loop
+
+    def close(self) -> None:
+        """As a generator's."""
+        self._batches.close()
 
 
 class Bytes(int):
@@ -258,13 +289,18 @@ class _End:
         """Turns the end into one descriptor, to be handed to another process, which makes it an
         end again with attach(). It is close-on-exec: os.set_inheritable() lets it through an exec.
         Closing its last copy without attaching counts as a death."""
+        self._stay()
         return self._give(getattr(patient, self._kind + "_detach"))
 
     def send(self, sock: Socket) -> None:
         """Sends the end over a Unix socket, to whoever calls recv() there. Waits as the socket does."""
+        self._stay()
         fd = _socket_wait(sock, select.POLLOUT)
         call = getattr(patient, self._kind + "_send")
         self._give(lambda h: int(call(fd, h)))
+
+    def _stay(self) -> None:
+        """Raises what is in the way of a move, if it is known here only."""
 
     @classmethod
     def _attached(cls, fd: int) -> Any:
@@ -296,6 +332,9 @@ class _End:
         raise TypeError(f"a {type(self).__name__} cannot be pickled: move it by detach() or send()")
 
     def __del__(self) -> None:
+        lender = getattr(self, "_lender", None)
+        if lender is not None:
+            lender.drop()
         warn_forgotten(self, getattr(self, "_hold", None))
 
 
@@ -315,6 +354,13 @@ class Writer(_End):
         super()._settle(address)
         self._reserved: Optional[int] = None  # bytes
         self._split: Optional[tuple[tuple[int, int, int], Vector]] = None
+        arg = self._arg
+
+        def pay(vector: Vector, done: int) -> int:
+            rc: int = _commit_many(arg, vector.at, done) if done else _cancel(arg)
+            return rc
+
+        self._lender.pay = pay
 
     @staticmethod
     def _died(address: int) -> None:
@@ -492,24 +538,45 @@ class Writer(_End):
         self._h = None
         try:
             lender = self._lender
-            view, spot = lender.view, lender.spot
-            if view is None or spot is None:
-                lender.revoke()
-            else:  # as revoke() does
-                view.release()
-                lender.view = view = None
-                if getrefcount(spot.base) != spot.idle:
-                    raise lender.in_use()
-                lender.spot = None
-            if size is None:
-                size = self._reserved or 0
-            rc = _commit(self._arg, size) if 0 <= size <= _INT_MAX else -errno.EINVAL
+            batch = lender.batch
+            if batch is not None:
+                rc = self._commit_batch(batch, size)
+            else:
+                view, spot = lender.view, lender.spot
+                if view is None or spot is None:
+                    lender.revoke()
+                else:  # as revoke() does
+                    view.release()
+                    lender.view = view = None
+                    if getrefcount(spot.base) != spot.idle:
+                        raise lender.in_use()
+                    lender.spot = None
+                if size is None:
+                    size = self._reserved or 0
+                rc = _commit(self._arg, size) if 0 <= size <= _INT_MAX else -errno.EINVAL
             if rc == 0 or rc == -errno.EPIPE:
                 self._reserved = None
         finally:
             self._h = h
         if rc < 0:
             raise failure(rc)
+
+    def _commit_batch(self, batch: Batch, size: Optional[int]) -> int:
+        """The chunk that the loop of spans() is at has `size` bytes; those behind it are cancelled."""
+        all_of_it = self._reserved or 0
+        if size is None:
+            size = all_of_it
+        given = batch.given()
+        if given < 1 or not 0 <= size <= all_of_it:
+            return -errno.EINVAL
+        try:
+            batch.stop()
+            batch.free()
+            batch.vector.words[2 * given - 1] = size
+            return self._lender.end_batch(given)
+        finally:
+            if self._lender.batch is None:
+                self._reserved = None
 
     def cancel(self) -> None:
         """Gives up the reservation: nothing of it is ever read. Without one it does nothing."""
@@ -538,13 +605,68 @@ class Writer(_End):
         if self._reserved is not None:
             self.commit()
 
-    def spans(self, size: int, timeout: Optional[float] = None) -> Iterator[memoryview]:
+    def spans(
+        self, size: int, timeout: Optional[float] = None, at_once: int = 1
+    ) -> Iterator[memoryview]:
         """The memory of one chunk after the other, as reserve() gives it: going on to the next commits all
         `size` bytes of the last, unless the loop's body did commit(n) or cancel() itself. A loop that is
-        left by break or by an exception cancels its reservation. `timeout` is for each."""
+        left by break or by an exception cancels its reservation. `timeout` is for each.
+
+        With at_once > 1 up to that many are reserved and committed together, which costs less: as many as
+        there is room for. The reader sees them, and slices are found (BufferError), once the loop is through
+        them, when its body calls commit() or cancel(), or when it is left: then those before the loop's own
+        chunk are committed, and those behind it cancelled. Chunks of other writers wait that long.
+        `timeout` is for each such batch."""
+        if at_once < 1:
+            raise ValueError(f"at_once must be at least 1, not {at_once!r}")
         if not 0 <= size <= _INT_MAX:
             raise failure(-errno.EMSGSIZE)
-        return self._spans(size, timeout)
+        if at_once == 1:
+            return self._spans(size, timeout)
+        return Loop.through(self._spans_many(size, timeout, min(at_once, _MANY)))
+
+    def _spans_many(
+        self, size: int, timeout: Optional[float], at_once: int
+    ) -> Generator[Any, None, None]:
+        lender, arg, vector = self._lender, self._arg, Vector(at_once)
+        length, count = ready(size), ready(at_once)
+        mine = Bytes(size)
+        batch: Optional[Batch] = None
+        try:
+            while True:
+                h = self._h
+                if h is None:
+                    raise self._refusal()
+                self._h = None
+                try:
+                    rc = 0
+                    if batch is not None and lender.batch is batch:
+                        rc = lender.end_batch(len(batch.views))
+                    elif self._reserved is not mine:
+                        if self._reserved is not None:
+                            raise failure(-errno.EBUSY)
+                        self._reserved = mine  # from here on an interruption cancels it
+                    if rc == 0:
+                        rc = _reserve_many(arg, length, vector.at, count, _DONT_WAIT)
+                    if rc == _AGAIN and timeout != 0:
+                        call, place = patient.reserve_many, vector.place
+                        rc = self._wait(h, timeout, call, size, place, at_once)
+                    if rc < 0:
+                        self._reserved = None
+                        raise failure(rc)
+                    batch = lender.lend_batch(vector.pairs(rc), vector)
+                finally:
+                    self._h = h
+                yield batch.left
+        except BufferError:  # what has a slice can neither be committed nor cancelled
+            raise
+        except BaseException:
+            try:
+                self._leave(mine)
+            except BaseException:  # Ctrl-C in there
+                self._leave(mine)
+                raise
+            raise
 
     def _spans(self, size: int, timeout: Optional[float]) -> Iterator[memoryview]:
         lender, spots, arg = self._lender, self._lender.spots, self._arg
@@ -589,7 +711,11 @@ class Writer(_End):
         except BufferError:  # what has a slice can neither be committed nor cancelled
             raise
         except BaseException:
-            self._leave(mine)
+            try:
+                self._leave(mine)
+            except BaseException:  # as in _spans_many
+                self._leave(mine)
+                raise
             raise
 
     def _reserve_next(
@@ -611,8 +737,8 @@ class Writer(_End):
         return self._words[0]
 
     def _leave(self, mine: Bytes) -> None:
-        """The loop was left: nothing of what it has reserved is ever read. If a slice of it is still
-        there, that takes a cancel() or close() later."""
+        """The loop was left: its chunk and those behind it are never read, those before it are. If a slice is
+        still there, that takes a cancel() or close() later."""
         h = self._h
         if h is None or self._reserved is not mine:
             return
@@ -625,6 +751,10 @@ class Writer(_End):
             pass
         finally:
             self._h = h
+
+    def _stay(self) -> None:
+        if self._lender.batch is not None:  # as the library says with one chunk reserved
+            raise failure(-errno.EBUSY)
 
     def clone(self) -> Writer:
         """Another write end of the same stream: for another thread."""
@@ -691,10 +821,9 @@ class Reader(_End):
         self._buffer: Any = None
         arg = self._arg
 
-        def pay(count: int) -> None:
-            rc = _release_many(arg, count)
-            if rc < 0 and rc != -errno.ESTALE:  # a forked child's copy has nothing to pay
-                raise failure(rc)
+        def pay(_: Vector, done: int) -> int:
+            rc: int = _release_many(arg, done) if done else 0
+            return rc
 
         self._lender.pay = pay
 
@@ -811,10 +940,10 @@ class Reader(_End):
         try:
             batch = self._lender.batch
             if batch is not None:
-                self._lender.end_batch(batch.given())
-                return
-            self._lender.revoke()
-            rc = _release(self._arg)
+                rc = self._lender.end_batch(batch.stop())
+            else:
+                self._lender.revoke()
+                rc = _release(self._arg)
         finally:
             self._h = h
         if rc < 0:
@@ -832,7 +961,7 @@ class Reader(_End):
             raise ValueError(f"at_once must be at least 1, not {at_once!r}")
         if at_once == 1:
             return self._views_each(timeout)
-        return self._views_many(timeout, min(at_once, _MANY))
+        return Loop.through(self._views_many(timeout, min(at_once, _MANY)))
 
     def _look(self, h: ctypes.c_size_t, vector: Vector, timeout: Optional[float]) -> int:
         """What bstream_peek_many says."""
@@ -875,7 +1004,7 @@ class Reader(_End):
                     rc = self._look(h, vector, timeout)
                     if rc < 1:
                         break
-                    ahead = pairs_of(vector.pairs(rc))
+                    ahead = pairs_of(vector.raw[: 16 * rc])
                     pair = next(ahead)
                 address, size = pair
                 spot = spots.get(address)
@@ -892,7 +1021,9 @@ class Reader(_End):
         if rc < 0:
             raise failure(rc)
 
-    def _views_many(self, timeout: Optional[float], at_once: int) -> Iterator[memoryview]:
+    def _views_many(
+        self, timeout: Optional[float], at_once: int
+    ) -> Generator[Any, None, None]:
         lender, vector = self._lender, Vector(at_once)
         batch: Optional[Batch] = None
         while True:
@@ -901,18 +1032,20 @@ class Reader(_End):
                 raise self._refusal()
             self._h = None
             try:
+                rc = 0
                 if batch is not None and lender.batch is batch:
-                    lender.end_batch(len(batch.views))
+                    rc = lender.end_batch(len(batch.views))
                 elif lender.spot is not None:
                     lender.revoke()
-                rc = self._look(h, vector, timeout)
+                if rc == 0:
+                    rc = self._look(h, vector, timeout)
                 if rc < 1:
                     break
-                batch = lender.lend_batch(bytes(vector.pairs(rc)))
+                batch = lender.lend_batch(vector.pairs(rc), vector)
             finally:
                 self._h = h
             try:
-                yield from batch.left
+                yield batch.left
             except GeneratorExit:
                 self._leave(batch)
                 raise

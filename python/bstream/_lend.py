@@ -20,13 +20,15 @@ import mmap
 import os
 import warnings
 import weakref
+from functools import partial
+from operator import itemgetter
 from pickle import PickleBuffer
 from struct import Struct
 from sys import getrefcount
 from typing import Any, Callable, Optional
 
 _SPOTS_MAX = 4096  # spots remembered; beyond that they are made anew
-_BATCHES_MAX = 256  # likewise
+_CUT_MAX = 16384  # likewise: chunks of batches
 
 pairs_of = Struct("QQ").iter_unpack  # of struct iovec: address and size
 
@@ -35,12 +37,13 @@ class Hold:
     """Owns a C handle, from the call that made it to the one that frees it. If it is forgotten
     before, `died` frees it: for a writer as a death, which is no clean end."""
 
-    __slots__ = ("address", "died", "pid", "__weakref__")
+    __slots__ = ("address", "died", "pid", "owed", "__weakref__")
 
     def __init__(self, address: int, died: Callable[[int], None]) -> None:
         self.address = address
         self.died = died
         self.pid = os.getpid()
+        self.owed: Callable[[], object] = int  # what is to be done before that
 
     def take(self) -> int:
         """The handle, which is the caller's now."""
@@ -50,7 +53,10 @@ class Hold:
     def __del__(self) -> None:
         address = self.take()
         if address:
-            self.died(address)
+            try:
+                self.owed()
+            finally:
+                self.died(address)
 
 
 class Spot:
@@ -74,40 +80,68 @@ class Span:
     """The spot that spans all chunks of a stream that were lent in batches so far, and how to cut
     them out of it. Batches of the same addresses and sizes come again and again."""
 
-    __slots__ = ("spot", "start", "end", "last", "cuts")
+    __slots__ = ("spot", "start", "end", "last", "cuts", "cut")
 
     def __init__(self, spot: Spot, start: int, end: int) -> None:
         self.spot = spot
         self.start, self.end = start, end
         self.last = start  # where the last chunk ends
-        self.cuts: dict[bytes, list[slice]] = {}
+        self.cuts: dict[bytes, Callable[[memoryview], tuple[memoryview, ...]]] = {}
+        self.cut = 0  # chunks in them
 
-    def slices(self, pairs: bytes) -> Optional[list[slice]]:
-        """None: they are not all in it."""
+    def cutter(self, pairs: bytes) -> Optional[Callable[[memoryview], tuple[memoryview, ...]]]:
+        """Makes the memoryviews of all in one call, and one of nothing behind them. None: they are not all
+        in it."""
         start, slices = self.start, []
         for address, size in pairs_of(pairs):
             if address < start or address + size > self.end:
                 return None
             self.last = max(self.last, address + size)
             slices.append(slice(address - start, address - start + size))
-        if len(self.cuts) >= _BATCHES_MAX:
+        self.cut += len(slices)
+        if self.cut > _CUT_MAX:
             self.cuts.clear()
-        self.cuts[pairs] = slices
-        return slices
+            self.cut = len(slices)
+        cutter = self.cuts[pairs] = itemgetter(*slices, slice(0))
+        return cutter
+
+
+def nothing_to_pay(vector: Any, done: int) -> int:
+    return 0
 
 
 class Batch:
     """Several chunks that are lent together, and how far the loop through them has come."""
 
-    __slots__ = ("views", "left")
+    __slots__ = ("views", "left", "spot", "vector")
 
-    def __init__(self, views: list[memoryview]) -> None:
+    def __init__(self, views: list[memoryview], spot: Spot, vector: Any) -> None:
+        views.pop()  # of nothing: with one slice alone an itemgetter would make no tuple
         self.views = views
         self.left: Any = iter(views)
+        self.spot = spot
+        self.vector = vector  # where the library has written of them
 
     def given(self) -> int:
         """How many the loop was given; it is done with all of them but the last."""
         return len(self.views) - int(self.left.__length_hint__())
+
+    def stop(self) -> int:
+        """The loop is given no more of it. How many it was given."""
+        given = self.given()
+        del self.views[given:]
+        return given
+
+    def done(self) -> int:
+        """Likewise, but how many the loop is done with."""
+        return max(self.stop() - 1, 0)
+
+    def free(self) -> None:
+        """Nobody has memory of what was given; or BufferError."""
+        for view in self.views:
+            view.release()
+        if getrefcount(self.spot.base) != self.spot.idle:
+            raise Lender.in_use()
 
 
 class Lender:
@@ -125,7 +159,8 @@ class Lender:
         self.view: Optional[memoryview] = None  # what is lent now
         self.batch: Optional[Batch] = None  # or what is lent now in its place, from _span
         self._span: Optional[Span] = None
-        self.pay: Callable[[int], object] = int  # gives that many chunks of a batch back
+        # gives that many chunks of a batch to the other side; what it says is the library's
+        self.pay: Callable[[Any, int], int] = nothing_to_pay
         _lenders.add(self)
 
     def lend(self, address: int, size: int) -> memoryview:
@@ -146,17 +181,19 @@ class Lender:
         spot = self.spots[address] = Spot(self._hold, address, size, self._readonly)
         return spot
 
-    def lend_batch(self, pairs: bytes) -> Batch:
-        """Those at the pairs of address and size, as struct iovec has them."""
+    def lend_batch(self, pairs: bytes, vector: Any) -> Batch:
+        """Those at the pairs of address and size, as struct iovec has them, which are in the vector too."""
         span = self._span
-        slices = span and (span.cuts.get(pairs) or span.slices(pairs))
-        if not slices:
+        cutter = span and (span.cuts.get(pairs) or span.cutter(pairs))
+        if not cutter:
             span = self._span = self._span_wider(pairs)
-            slices = span.slices(pairs)
-        assert span is not None and slices
-        loan = memoryview(span.spot.buffer)
-        self.batch = batch = Batch(list(map(loan.__getitem__, slices)))
-        self.spot = span.spot
+            cutter = span.cutter(pairs)
+        assert span is not None and cutter is not None
+        spot = span.spot
+        # No name for the loan: if Ctrl-C comes in here, the traceback must not keep it.
+        batch = Batch(list(cutter(memoryview(spot.buffer))), spot, vector)
+        self.batch = batch
+        self.spot = spot
         return batch
 
     def _span_wider(self, pairs: bytes) -> Span:
@@ -170,24 +207,30 @@ class Lender:
             end = max(end, old.end, start + 2 * (old.end - old.start))
         return Span(Spot(self._hold, start, end - start, self._readonly), start, end)
 
-    def end_batch(self, done: int) -> None:
-        """Nobody has memory of the batch after this, and the first `done` chunks are the writers'; or
-        BufferError, and it is as it was."""
-        batch, spot = self.batch, self.spot
-        assert batch is not None and spot is not None
-        for view in batch.views:
-            view.release()
-        if getrefcount(spot.base) != spot.idle:
-            raise self.in_use()
-        self.batch = self.spot = None
-        batch.views.clear()  # a loop that is still in it goes on to the next
-        if done:
-            self.pay(done)
+    def end_batch(self, done: int) -> int:
+        """Nobody has memory of the batch after this, and its first `done` chunks are the other side's: what
+        the library says of that. Or BufferError, and they are as they were. Interrupted, it is done all the
+        same for a writer, and for a reader perhaps not: its chunks come again."""
+        batch = self.batch
+        assert batch is not None
+        batch.free()
+        rc: Optional[int] = None
+        try:
+            if self._readonly:
+                self.batch = self.spot = None
+            rc = self.pay(batch.vector, done)
+        finally:
+            if rc is None and not self._readonly:
+                self.pay(batch.vector, done)  # interrupted: behind it, nothing is left to be paid
+            batch.views.clear()  # a loop that is still in it goes on to the next
+            self.batch = self.spot = None
+        return rc
 
     def revoke(self) -> None:
-        """Nobody has the memory after this, or BufferError. What a loop is done with goes back."""
+        """Nobody has the memory after this, or BufferError. What a loop is done with is the other side's; if
+        that has gone there is nobody to tell."""
         if self.batch is not None:
-            self.end_batch(max(self.batch.given() - 1, 0))
+            self.end_batch(self.batch.done())
             return
         view, spot = self.view, self.spot
         if view is not None:
@@ -203,7 +246,11 @@ class Lender:
         return BufferError("a slice of the chunk's memoryview still exists")
 
     def drop(self) -> None:
-        """The end is over. What is still lent keeps the Hold, and so the memory, by itself."""
+        """The end is over. What is still lent keeps the Hold, and so the memory, by itself; of a batch goes
+        what the loop was done with to the other side when that has gone."""
+        hold, batch = self._hold, self.batch
+        if hold is not None and batch is not None:
+            hold.owed = partial(self.pay, batch.vector, batch.done())
         self._hold = None
         self.spots.clear()
         self.spot = self.view = self.batch = self._span = None

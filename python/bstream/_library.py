@@ -119,6 +119,8 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "reserve": (c_int, (_HANDLE, c_size_t, _OUT, c_uint64)),
     "commit": (c_int, (_HANDLE, c_size_t)),
     "commit_reserve": (c_int, (_HANDLE, c_size_t, _OUT)),
+    "reserve_many": (c_int, (_HANDLE, c_size_t, _OUT, c_int, c_uint64)),
+    "commit_many": (c_int, (_HANDLE, _OUT, c_int)),
     "cancel": (None, (_HANDLE,)),
     "writer_clone": (c_int, (_HANDLE, _OUT)),
     "drain": (c_int, (_HANDLE, c_uint64)),

@@ -76,12 +76,12 @@ async def reserve(writer: Writer, size: int) -> memoryview:
     return await _patiently(writer, writer.reserve, size)
 
 
-async def spans(writer: Writer, size: int) -> AsyncIterator[memoryview]:
+async def spans(writer: Writer, size: int, at_once: int = 1) -> AsyncIterator[memoryview]:
     """As writer.spans(). What a loop that is left had reserved is cancelled when the event loop comes
     round; with contextlib.aclosing() (Python 3.10), at once."""
     while True:
         try:
-            for span in writer.spans(size, 0):
+            for span in writer.spans(size, 0, at_once):
                 yield span
         except BlockingIOError:
             await ready(writer)

@@ -13,6 +13,8 @@ python_tests = \
 	tests/python/test_names.py \
 	tests/python/test_peers.py \
 	tests/python/test_process.py \
+	tests/python/test_span_batches.py \
+	tests/python/test_span_company.py \
 	tests/python/test_spans.py \
 	tests/python/test_typing.py
 EXTRA_DIST += $(python_tests) tests/python/guard.py

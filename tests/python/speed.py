@@ -68,6 +68,13 @@ class Round:
                 put_chunk(span, 0, number, FILL[number % FILLINGS])
         return self.rate(self.case.said(reader))
 
+    def spans_to_c_at_once(self):
+        reader = self.c(1, "read", "name:" + self.name)
+        with bstream.Writer(self.name) as writer:
+            for span, number in zip(writer.spans(SIZE, at_once=AT_ONCE), range(COUNT)):
+                put_chunk(span, 0, number, FILL[number % FILLINGS])
+        return self.rate(self.case.said(reader))
+
     def split_to_c(self):
         reader = self.c(1, "read", "name:" + self.name)
         data = bytearray().join(guard.chunk(number, SIZE) for number in range(SPLIT))
@@ -116,6 +123,7 @@ WAYS = [
     ("C to C", Round.c_to_c, None),
     ("Python to C, reserve and commit", Round.python_to_c, 0),
     ("Python to C, spans", Round.spans_to_c, 0),
+    (f"Python to C, spans(at_once={AT_ONCE})", Round.spans_to_c_at_once, 0),
     (f"Python to C, write_split of {SPLIT}", Round.split_to_c, 0),
     ("Python to C, write", Round.write_to_c, 0),
     ("C to Python, views", Round.c_to_python, 1),

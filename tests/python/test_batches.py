@@ -204,6 +204,30 @@ class Views(guard.Case):
         with bstream.Reader("kept") as reader:
             self.assertEqual(list(reader), [b"3", b"4", b"5"])
 
+    def test_a_slice_that_outlives_the_reader_delays_that_too(self):
+        bstream.create("kept", keep="reader")
+        with bstream.Writer("kept") as writer:
+            writer.write_split(b"012345", 1)
+            with self.assertRaises(KeyError), bstream.Reader("kept") as reader:
+                for view in reader.views(at_once=6):
+                    part = view[:]
+                    if part == b"3":
+                        self.fail()
+        self.assertEqual(bytes(part), b"3")
+        del part, view
+        gc.collect()
+        with bstream.Reader("kept") as reader:
+            self.assertEqual(list(reader), [b"3", b"4", b"5"])
+
+    def test_a_body_that_may_not_release_goes_on_with_the_next_batch(self):
+        reader = self.full(6)
+        views = reader.views(at_once=4)
+        kept = [next(views), next(views)[:]]
+        with self.assertRaises(BufferError):
+            reader.release()
+        kept.clear()
+        self.assertEqual([bytes(view) for view in views], [b"2", b"3", b"4", b"5"])
+
     def test_a_forgotten_loop_holds_up_nothing(self):
         reader = self.full()
         views = reader.views(at_once=4)

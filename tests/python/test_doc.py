@@ -13,6 +13,7 @@ PRINTED = [
     "5 b'by'",
     "True",
     "b'0123' b'4567' b'89'",
+    "78",
     "b'numbers' [b'1 2 3']",
     "[b'0', b'1', b'2', b'3', b'4']",
     "[b'from the child']",

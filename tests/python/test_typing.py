@@ -20,6 +20,8 @@ for chunk in r:
     reveal_type(chunk)
 for view in r.views(at_once=3):
     reveal_type(view)
+for span in w.spans(8, at_once=3):
+    reveal_type(span)
 reveal_type(w.write_split(bytearray(), 3))
 with bstream.Writer("x") as opened:
     reveal_type(opened)
@@ -34,6 +36,7 @@ REVEALED = [
     "Union[builtins.memoryview, None]",
     "builtins.memoryview",
     "builtins.bytes",
+    "builtins.memoryview",
     "builtins.memoryview",
     "builtins.int",
     "bstream._ends.Writer",
