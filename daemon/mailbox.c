@@ -212,9 +212,10 @@ int serve_mailbox_open(struct broker *b, struct request *q)
 
 	if (r != 0)
 		return r;
-
-	if (b->post.names.n >= b->limits.max_mailboxes || !client_may_stay(b))
+	if (b->post.names.n >= b->limits.max_mailboxes)
 		return request_over_limit(b, "mailboxes", b->limits.max_mailboxes);
+	if (!client_may_stay(b))
+		return request_over_limit(b, "waiting", b->limits.max_parked);
 	if (q->mailbox)
 		return EADDRINUSE;
 	r = account_check(&b->accounts, q->client->uid, QUOTA_MAILBOXES, 1, &b->refusal);

@@ -13,6 +13,28 @@
 #include "proto/hint.h"
 #include "proto/layout.h"
 
+#define LOOKS_A_TURN 16 /* streams or ends that are looked at while a plain request is served */
+
+/* Who has so many looked at with one request does not have others wait for that time after time. */
+static void serve_count(struct broker *b, const struct request *q, size_t n_looks)
+{
+	account_take_more_turns(&b->accounts, q->client->uid, (unsigned)(n_looks / LOOKS_A_TURN));
+}
+
+/* Ends are counted until their streams are looked at again: of all some may have gone just now. */
+static void serve_settle(struct broker *b, const struct request *q)
+{
+	size_t n_looks = b->registry.names.n;
+
+	for (size_t i = 0; i < b->registry.names.n; i++) {
+		struct stream *s = b->registry.names.items[i];
+
+		n_looks += s->n_grants;
+		registry_settle_grants(&b->registry, s);
+	}
+	serve_count(b, q, n_looks);
+}
+
 /* Give the client an end, if he may have one more. */
 static int serve_open(struct broker *b, struct request *q,
 		      int (*open_end)(struct stream *s, int *fdp))
@@ -20,9 +42,8 @@ static int serve_open(struct broker *b, struct request *q,
 	uid_t uid = q->client->uid;
 	int r = account_check(&b->accounts, uid, QUOTA_ENDS, 1, &b->refusal);
 
-	if (r != 0) { /* of those that count some may have gone just now */
-		for (size_t i = 0; i < b->registry.names.n; i++)
-			registry_settle_grants(&b->registry, b->registry.names.items[i]);
+	if (r != 0) {
+		serve_settle(b, q);
 		r = account_check(&b->accounts, uid, QUOTA_ENDS, 1, &b->refusal);
 	}
 	if (r == 0) {
@@ -87,7 +108,7 @@ int serve_list(struct broker *b, struct request *q)
 	struct bs_reply_list *reply = (struct bs_reply_list *)b->packet;
 	const struct sorted *names = &b->registry.names;
 	const char *after = q->question->name;
-	size_t i = sorted_from(names, after);
+	size_t i = sorted_from(names, after), first = i;
 	uint32_t n = 0;
 
 	if (i < names->n && names->cmp(after, names->items[i]) == 0)
@@ -105,6 +126,7 @@ int serve_list(struct broker *b, struct request *q)
 		else
 			n++;
 	}
+	serve_count(b, q, i - first);
 	reply->n_streams = n;
 	q->reply_len = sizeof(*reply) + n * sizeof(reply->streams[0]);
 	return 0;

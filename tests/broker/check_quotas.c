@@ -38,6 +38,15 @@ static int make(const char *name, uint32_t chunk_max)
 	return bstream_create(name, &o);
 }
 
+static int make_private(const char *name)
+{
+	struct bstream_options o = BSTREAM_OPTIONS_INIT;
+
+	o.capacity = 1;
+	o.chunk_max = 16;
+	return bstream_create(name, &o);
+}
+
 /* The last call was refused for want of this. */
 static void refused_for(const char *limit_name, uint64_t limit)
 {
@@ -322,16 +331,29 @@ END_TEST
 /* ---- requests of one who has many connections --------------------------------------------------- */
 
 #define N_ASKING 200
+#define N_LOOKED 300 /* streams */
+
+/* What is asked, and how often it is answered before another has his answer. */
+static const struct question {
+	uint16_t type;
+	const char *name;
+	int result, most;
+} questions[] = {
+	{ BS_REQ_SEND, "nobody", -ENOENT, N_ASKING * 3 / 4 },
+	/* With one of these the broker has so many streams to look at that it is as much as a turn. */
+	{ BS_REQ_LIST, "s", 0, 8 },
+	{ BS_REQ_OPEN_WRITER, "s", -EDQUOT, 8 },
+};
 
 /* All at once, while the broker sleeps, on connections that it knows. Before it comes to what another asks
  * behind all of them, it has answered some: the other is there after as many rounds as it takes to look
  * at all twice. */
 static void ask_all_at_once(void *arg)
 {
+	const struct question *what = arg;
 	struct bs_req_name q = raw_question(BS_REQ_SEND, "nobody", 0);
 	int conns[N_ASKING], n_answered = 0;
 
-	(void)arg;
 	for (int i = 0; i < N_ASKING; i++) {
 		conns[i] = raw_connect();
 		MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
@@ -339,15 +361,16 @@ static void ask_all_at_once(void *arg)
 	}
 	guard_gate_open(&served);
 	guard_gate_pass(&flooded);
+	q = raw_question(what->type, what->name, 0);
 	for (int i = 0; i < N_ASKING; i++)
 		MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
 	guard_gate_open(&served);
 	guard_gate_pass(&flooded);
 	for (int i = 0; i < N_ASKING; i++) {
-		n_answered += raw_result(conns[i], NULL) == -ENOENT;
+		n_answered += raw_result(conns[i], NULL) == what->result;
 		close(conns[i]);
 	}
-	MUST(n_answered < N_ASKING * 3 / 4);
+	MUST(n_answered > 0 && n_answered < what->most);
 }
 
 START_TEST(who_asks_on_many_connections_takes_turns_with_one_who_has_one)
@@ -357,13 +380,20 @@ START_TEST(who_asks_on_many_connections_takes_turns_with_one_who_has_one)
 				  .type = BS_REQ_STOP, /* after that no other is answered */
 				  .size = sizeof(q),
 				  .layout = BS_LAYOUT_VERSION };
+	static const char *const options[] = { "--quota", "ends=0", NULL };
+	char name[16];
 	int conn;
 
-	users_broker_start(NULL);
+	users_broker_start(options);
+	GIVES(make("s", 64), 0);
+	for (int i = 0; i < N_LOOKED; i++) {
+		snprintf(name, sizeof(name), "s/%d", i);
+		GIVES(make_private(name), 0);
+	}
 	guard_gate_init(&flooded);
 	guard_gate_init(&served);
 	pid_t broker = raw_broker_pid();
-	pid_t anna = as_user_meanwhile(ANNA, 0, ask_all_at_once, NULL);
+	pid_t anna = as_user_meanwhile(ANNA, 0, ask_all_at_once, (void *)&questions[_i]);
 	guard_gate_pass(&served);
 	raw_broker_stop(broker);
 	guard_gate_open(&flooded);
@@ -587,7 +617,7 @@ int main(void)
 		ONCE(mailboxes_and_messages_are_counted),
 		N_WAYS(who_floods_the_broker_keeps_no_other_from_it, 2),
 		ONCE(what_takes_one_user_long_to_be_closed_keeps_no_other_waiting),
-		ONCE(who_asks_on_many_connections_takes_turns_with_one_who_has_one),
+		N_WAYS(who_asks_on_many_connections_takes_turns_with_one_who_has_one, 3),
 		ONCE(of_many_who_come_at_once_each_is_answered),
 		ONCE(of_one_users_connections_none_waits_until_others_have_said_all),
 		N_WAYS(who_has_too_many_connections_is_told_in_his_own_version, BS_WIRE_VERSION),

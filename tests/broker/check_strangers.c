@@ -485,6 +485,18 @@ START_TEST(who_never_asks_keeps_nobody_out)
 }
 END_TEST
 
+/* Nor be a mailbox; and that is said, not that there are too many of these. */
+static void none_more_may_wait(void)
+{
+	struct bstream_refusal refusal = { .size = sizeof(refusal) };
+	struct bstream_mailbox *m;
+
+	GIVES(bstream_mailbox_open("m", &m), -EDQUOT);
+	GIVES(bstream_refusal(&refusal), 0);
+	GIVES(refusal.why, BSTREAM_WHY_BROKER_LIMIT);
+	MUST(strcmp(refusal.limit_name, "waiting") == 0);
+}
+
 START_TEST(so_many_may_wait_and_the_others_are_served)
 {
 	if (!crowd_is_possible())
@@ -498,6 +510,7 @@ START_TEST(so_many_may_wait_and_the_others_are_served)
 		MUST(raw_send(conn[i], &q, sizeof(q), NULL, 0));
 	}
 	broker_is_well();
+	none_more_may_wait();
 	GIVES(bstream_create("later", NULL), 0);
 	for (int i = 0; i < CROWD; i++) {
 		int rc = raw_result(conn[i], NULL);
