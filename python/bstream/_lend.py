@@ -251,6 +251,8 @@ class Lender:
         hold, batch = self._hold, self.batch
         if hold is not None and batch is not None:
             hold.owed = partial(self.pay, batch.vector, batch.done())
+            batch.views.clear()  # a loop that somebody keeps must not keep the Hold
+            del batch.spot
         self._hold = None
         self.spots.clear()
         self.spot = self.view = self.batch = self._span = None
