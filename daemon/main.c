@@ -376,7 +376,7 @@ static void broker_leave(struct broker *b)
 	post_fini(&b->post);
 	/* What ended in this very moment needs no next broker to be collected. */
 	watch_stir_all(&b->registry);
-	watch_run(&b->registry);
+	watch_run_all(&b->registry);
 	registry_fini(&b->registry);
 	accounts_fini(&b->accounts);
 	rules_fini(&b->rules);
@@ -410,7 +410,7 @@ static int given_take_back(struct broker *b, int n_given)
 	for (int i = 0; i < n_given && r == 0; i++)
 		if (keeper_knows(notify_fd_name(i)))
 			r = keeper_take_back(b, notify_fd_name(i), NOTIFY_FIRST_FD + i);
-	watch_run(&b->registry);
+	watch_run_all(&b->registry);
 	return r;
 }
 

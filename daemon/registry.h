@@ -20,7 +20,7 @@ struct registry {
 	struct accounts *accounts; /* borrowed */
 	uint64_t bytes; /* of shared memory in all streams */
 	uint32_t n_streams; /* named, and removed ones that still have ends */
-	struct stream *due; /* to be looked at again: watch.c */
+	struct stream *due, **due_end; /* to be looked at again: watch.c */
 	struct stream *labelled[FIGURES_NAMED]; /* whose figures are shown by name: figures.c */
 	uint32_t n_labelled;
 	struct figures others; /* the sum of all that are not */

@@ -108,6 +108,6 @@ int scan_streams(struct broker *b)
 		    strlen(e->d_name) < STREAM_FILE_SIZE)
 			rc = scan_take(b, e->d_name);
 	closedir(dir);
-	watch_run(r);
+	watch_run_all(r);
 	return rc;
 }

@@ -17,6 +17,8 @@
 #include "daemon/watch.h"
 #include "proto/hint.h"
 
+#define LOOKS_AT_ONCE \
+	32 /* then others are served: one user may stir all his streams again and again */
 #define LOOKS	     4 /* after the first, for an end that is still held: 15 ms in all */
 #define STAND_LOOKS  10 /* for a broker before us that is still leaving: 1 s in all */
 #define DEAF_LOOK_NS BS_MS(1000)
@@ -27,21 +29,20 @@ static void watch_put(struct registry *r, struct stream *s, uint64_t due_ns)
 	s->due_ns = due_ns;
 	if (s->due_link)
 		return;
-	s->next_due = r->due;
-	s->due_link = &r->due;
-	if (r->due)
-		r->due->due_link = &s->next_due;
-	r->due = s;
+	if (!r->due)
+		r->due_end = &r->due;
+	s->next_due = NULL;
+	s->due_link = r->due_end;
+	*r->due_end = s;
+	r->due_end = &s->next_due;
 }
 
 void watch_settle(struct registry *r, struct stream *s)
 {
-	(void)r;
 	if (!s->due_link)
 		return;
 	*s->due_link = s->next_due;
-	if (s->next_due)
-		s->next_due->due_link = s->due_link;
+	*(s->next_due ? &s->next_due->due_link : &r->due_end) = s->due_link;
 	s->due_link = NULL;
 }
 
@@ -95,21 +96,33 @@ static void watch_look(struct registry *r, struct stream *s, uint64_t now)
 	if (s->named && !s->kept) /* its time may not have come before */
 		keeper_put(s);
 	in_ns = watch_again(s, life);
-	if (in_ns)
+	watch_settle(r, s);
+	if (in_ns) /* behind those that have not had their turn */
 		watch_put(r, s, now + in_ns);
-	else
-		watch_settle(r, s);
+}
+
+static void watch_some(struct registry *r, size_t most)
+{
+	uint64_t now = r->due ? bs_now() : 0;
+	size_t n = 0;
+
+	for (struct stream *s = r->due, *next; s && n < most; s = next) {
+		next = s->next_due;
+		if (s->due_ns > now)
+			continue;
+		watch_look(r, s, now);
+		n++;
+	}
 }
 
 void watch_run(struct registry *r)
 {
-	uint64_t now = r->due ? bs_now() : 0;
+	watch_some(r, LOOKS_AT_ONCE);
+}
 
-	for (struct stream *s = r->due, *next; s; s = next) {
-		next = s->next_due;
-		if (s->due_ns <= now)
-			watch_look(r, s, now);
-	}
+void watch_run_all(struct registry *r)
+{
+	watch_some(r, SIZE_MAX);
 }
 
 static void watch_take(struct broker *b, const struct inotify_event *e)

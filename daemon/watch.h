@@ -20,6 +20,9 @@ void watch_settle(struct registry *r, struct stream *s);
 uint64_t watch_due(const struct registry *r);
 
 /* Look at all that is due. Streams that are over are forgotten. */
+void watch_run_all(struct registry *r);
+
+/* The same for some, those first that have waited longest: the next are for the next round. */
 void watch_run(struct registry *r);
 
 /* inotify has something to say: a loop callback. */

@@ -12,6 +12,7 @@
 
 #define N_STREAMS 400u
 #define N_CLIENTS 100u
+#define N_HELD	  150u /* more than the broker looks at in one round */
 #define N_ASKED	  12u
 #define N_ROUNDS  4u
 #define GROWN_MAX \
@@ -113,10 +114,54 @@ START_TEST(a_crowd_is_answered_and_the_broker_does_not_grow)
 }
 END_TEST
 
+/* Open both ends of all streams, and stay. */
+static void hold_all(struct guard_gate *held)
+{
+	struct bstream_writer *w;
+	struct bstream_reader *r;
+	char name[32];
+
+	for (unsigned i = 0; i < N_HELD; i++) {
+		GIVES(bstream_open_writer(stream_name(name, i), BSTREAM_DONT_WAIT, &w), 0);
+		GIVES(bstream_open_reader(stream_name(name, i), BSTREAM_DONT_WAIT, &r), 0);
+	}
+	guard_gate_open(held);
+	pause();
+}
+
+static bool nothing_is_there(void)
+{
+	unsigned n = 0;
+
+	GIVES(bstream_list(count_one, &n), 0);
+	return n == 0;
+}
+
+START_TEST(of_all_ends_that_die_at_once_the_broker_hears)
+{
+	struct bstream_options o = small();
+	struct guard_gate held;
+	char name[32];
+	pid_t pid;
+
+	guard_gate_init(&held);
+	for (unsigned i = 0; i < N_HELD; i++)
+		GIVES(bstream_create(stream_name(name, i), &o), 0);
+	pid = guard_fork();
+	if (pid == 0)
+		hold_all(&held);
+	guard_gate_pass(&held);
+	guard_kill(pid);
+	UNTIL(nothing_is_there());
+	guard_gate_fini(&held);
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
 		ONCE(a_crowd_is_answered_and_the_broker_does_not_grow),
+		ONCE(of_all_ends_that_die_at_once_the_broker_hears),
 	};
 
 	guard_need_broker();
