@@ -351,23 +351,31 @@ class Writer:
             s.wake(768, t + 1)
         return alone
 
-    def write_among_others(self, chunk):
+    def claim(self, most):
+        """Returns the number of the first, and how many there was room for."""
         s = self.segment
         while s.shared.load() == 1:
             os.sched_yield()
         while True:
             t = self.wait_for_room()
-            self.intent.store(t + 1)
-            if s.tail.swap(t, t + 1):
-                break
+            n = max(1, min(most, s.capacity - (t - s.head.load())))
+            self.intent.store(t + 1 | n - 1 << 56)
+            if s.tail.swap(t, t + n):
+                return t, n
             self.intent.store(0)
-        self.fill(t, chunk)
+
+    def write_among_others(self, chunks):
+        """Returns how many were written."""
+        t, n = self.claim(len(chunks))
+        for i in range(n):
+            self.fill(t + i, chunks[i])
         self.intent.store(0)
-        s.wake(768, t + 1)
+        self.segment.wake(768, t + n)
+        return n
 
     def write(self, chunk):
         if not self.write_alone(chunk):
-            self.write_among_others(chunk)
+            self.write_among_others([chunk])
         self.segment.word(self.line + 24).add(1)
         self.segment.word(self.line + 32).add(len(chunk))
 
@@ -439,7 +447,9 @@ class Reader:
         """The chunk is claimed, and not there."""
         s = self.segment
         for k in range(s.max_writers):
-            if s.word(s.line(k) + 8).load() == h + 1 and s.locked(WRITE_BYTE + k):
+            peer_intent = s.word(s.line(k) + 8).load()
+            first, more = peer_intent % 2**56, peer_intent >> 56
+            if first and first <= h + 1 <= first + more and s.locked(WRITE_BYTE + k):
                 os.sched_yield()
                 return
         if s.seq(h).load() != h + 1:
@@ -503,6 +513,14 @@ def feed(process, data):
     process.stdin.close()
 
 
+def write_several(name, chunks):
+    writer, other = Writer(name), Writer(name)
+    while chunks:
+        chunks = chunks[writer.write_among_others(chunks[:5]) :]
+    writer.close()
+    other.close()
+
+
 def write_all(name, chunks):
     writer = Writer(name)
     for chunk in chunks:
@@ -541,13 +559,37 @@ def a_reader_here(*kind):
     finished(writer, 0)
 
 
-def a_writer_here(*kind):
+def a_writer_here(*kind, write=write_all):
     chunks = [b"y" * n for n in SIZES] + LINES
     ctl("create", "out", "--capacity", "4", *kind)
     reader = start("read", "out", "--frame", "len32", stdout=subprocess.PIPE)
-    pid = fork(write_all, "out", chunks)
+    pid = fork(write, "out", chunks)
     assert finished(reader, 0) == records(chunks)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def a_writer_of_several_at_once_here(*kind):
+    a_writer_here(*kind, write=write_several)
+
+
+def several_claimed_at_once_are_one_writers(*kind):
+    ctl("create", "several", *kind)
+    writer, other = Writer("several"), Writer("several")
+    assert writer.claim(3) == (0, 3)
+    other.write(b"behind")
+    writer.fill(0, b"first")
+    reader = Reader("several")
+    chunks = iter(reader)
+    assert next(chunks) == b"first"
+    reader.step_over(1)
+    assert reader.segment.head.load() == 1  # he may still write it
+    writer.fill(1, b"second")
+    writer.segment.unlock(writer.byte)  # what the kernel does when he dies
+    assert [next(chunks), next(chunks)] == [b"second", b"behind"]
+    other.close()
+    assert not list(chunks) and reader.died
+    reader.close()
+    os.close(writer.fd)
 
 
 def writers_on_both_sides(*kind):
@@ -615,7 +657,15 @@ def main():
     signal.alarm(2 * PATIENCE)
     tests = [(the_broker_says_how_it_is,), (what_is_refused_is_an_errno,)]
     for kind in (), ("--sealed",):
-        for test in a_reader_here, a_writer_here, writers_on_both_sides, deaths_on_both_sides, a_reader_that_leaves:
+        for test in (
+            a_reader_here,
+            a_writer_here,
+            a_writer_of_several_at_once_here,
+            several_claimed_at_once_are_one_writers,
+            writers_on_both_sides,
+            deaths_on_both_sides,
+            a_reader_that_leaves,
+        ):
             tests.append((test, *kind))
     tests.append((nothing_is_left,))
     print(f"1..{len(tests)}", flush=True)
