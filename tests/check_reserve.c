@@ -497,6 +497,23 @@ START_TEST(several_of_one_keep_their_places_while_others_come_and_write)
 }
 END_TEST
 
+/* It has had those that were published by then, and asks for the next. */
+START_TEST(a_reader_that_fell_asleep_behind_the_first_of_several_is_woken)
+{
+	pair_for_reserving(_i, 4);
+	for (uint32_t met = 0; met < 3; met++) {
+		GIVES(bstream_reserve_many(w, 16, spans, 3, BSTREAM_DONT_WAIT), 3);
+		hint_raise(&w->g->items.wake_at, w->claim + met + 1);
+		fill(0, "one");
+		GIVES(bstream_commit_many(w, spans, 1), 0);
+		GIVES(hint_look(&w->g->items.wake_at), 0);
+		HEAR(r, "one");
+		GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	}
+	close_all();
+}
+END_TEST
+
 static void read_numbers(struct bstream_reader *reader, void *arg)
 {
 	const int *sizes = arg;
@@ -569,6 +586,7 @@ int main(void)
 		N_WAYS(wrong_arguments_leave_several_reserved, 2),
 		N_WAYS(several_are_gone_when_the_reader_is, 2),
 		ONCE(several_of_one_keep_their_places_while_others_come_and_write),
+		N_WAYS(a_reader_that_fell_asleep_behind_the_first_of_several_is_woken, 2),
 		N_WAYS(several_at_once_wait_for_room_and_wake_a_reader_that_sleeps, 4),
 	};
 
