@@ -73,6 +73,8 @@ START_TEST(nothing_else_goes_while_reserved)
 	void *span, *other = &other;
 
 	pair_for_reserving(_i, 4);
+	if (_i == 0)
+		w->limit = w->tail + 4; /* as one that has written: it knows that there is room */
 	GIVES(bstream_reserve(w, 8, &span, BSTREAM_DONT_WAIT), 0);
 	GIVES(bstream_write(w, "", 0, BSTREAM_DONT_WAIT), -EBUSY);
 	GIVES(bstream_writev(w, NULL, 0, BSTREAM_DONT_WAIT), -EBUSY);
@@ -514,6 +516,29 @@ START_TEST(a_reader_that_fell_asleep_behind_the_first_of_several_is_woken)
 }
 END_TEST
 
+/* Else one who sleeps for room would sleep on beside it; or be woken for nothing. */
+START_TEST(who_reserves_several_and_leaves_room_passes_the_wake_up_on)
+{
+	_Atomic uint64_t *wake_at;
+
+	pair_for_reserving(1, 4);
+	wake_at = &w->g->space.wake_at;
+	for (int n = 2; n <= 4; n++) {
+		for (int i = 0; i < 4; i++)
+			SAY(x, "x");
+		for (int i = 0; i < 4; i++)
+			HEAR(r, "x");
+		hint_raise(wake_at, r->head);
+		GIVES(bstream_reserve_many(w, 16, spans, n, BSTREAM_DONT_WAIT), n);
+		GIVES(hint_look(wake_at), n < 4 ? 0 : r->head);
+		bstream_cancel(w);
+		GIVES(intent_look(w->line), 0);
+		GIVES(guard_read(r, BSTREAM_DONT_WAIT), -EAGAIN);
+	}
+	close_all();
+}
+END_TEST
+
 static void read_numbers(struct bstream_reader *reader, void *arg)
 {
 	const int *sizes = arg;
@@ -587,6 +612,7 @@ int main(void)
 		N_WAYS(several_are_gone_when_the_reader_is, 2),
 		ONCE(several_of_one_keep_their_places_while_others_come_and_write),
 		N_WAYS(a_reader_that_fell_asleep_behind_the_first_of_several_is_woken, 2),
+		ONCE(who_reserves_several_and_leaves_room_passes_the_wake_up_on),
 		N_WAYS(several_at_once_wait_for_room_and_wake_a_reader_that_sleeps, 4),
 	};
 

@@ -328,6 +328,69 @@ START_TEST(a_write_beside_a_reader_that_leaves)
 }
 END_TEST
 
+/* ---- several in place, and a reader --------------------------------------------------------- */
+
+static unsigned n_met;
+static bool asleep;
+
+static int act_place_several(void)
+{
+	struct iovec spans[3];
+	int rc = bstream_reserve_many(w, 1, spans, 3, BSTREAM_DONT_WAIT);
+
+	for (int i = 0; i < rc; i++)
+		*(char *)spans[i].iov_base = (char)('a' + i);
+	return rc == 3 ? -bstream_commit_many(w, spans, 3) : 255;
+}
+
+static void read_in_order(void)
+{
+	const void *chunk;
+	size_t len;
+	int rc;
+
+	for (; (rc = bstream_peek(r, &chunk, &len, BSTREAM_DONT_WAIT)) == 1; n_met++) {
+		GIVES(len, 1);
+		GIVES(*(const char *)chunk, 'a' + n_met);
+		GIVES(bstream_release(r), 0);
+	}
+	MUST(rc == -EAGAIN || rc == -ECONNRESET);
+}
+
+/* And then as one does who sleeps. */
+static void event_read_what_is_there(void)
+{
+	n_met = 0;
+	read_in_order();
+	hint_raise(&r->g->items.wake_at, r->head + 1);
+	asleep = !slot_holds(r->slot, r->head);
+}
+
+static void judge_all_was_read(int result)
+{
+	GIVES(result, 0);
+	if (asleep && n_met < 3)
+		GIVES(hint_look(&r->g->items.wake_at), 0);
+	read_in_order();
+	GIVES(n_met, 3);
+	GIVES(figure_load(&r->g->reader.abandoned), 0);
+}
+
+/* One who sees them claimed sees that they are intended, until they are there; one who sleeps is woken. */
+START_TEST(several_in_place_beside_a_reader_are_all_read)
+{
+	const struct sweep s = { .set = _i == 0 ? set_empty : set_two_writers,
+				 .detach = detach_writer,
+				 .attach = attach_writer,
+				 .act = act_place_several,
+				 .event = event_read_what_is_there,
+				 .judge = judge_all_was_read,
+				 .k_max = 2000 };
+
+	sweep_run(&s);
+}
+END_TEST
+
 /* ---- a claim that is lost ------------------------------------------------------------------- */
 
 /* Step the other until its intent is another than @intent. The new one. */
@@ -569,6 +632,7 @@ int main(void)
 		N_WAYS(wait_beside_a_reader_that_reads_the_end_and_leaves, 2),
 		N_WAYS(the_last_chunk_is_read_before_the_end_is_told, 2),
 		ONCE(a_write_beside_a_reader_that_leaves),
+		N_WAYS(several_in_place_beside_a_reader_are_all_read, 2),
 		ONCE(a_writer_that_lost_its_claim_intends_nothing_before_it_intends_the_next),
 		N_WAYS(a_past_deadline_does_not_mind_a_write_in_progress, 2),
 		N_WAYS(a_child_forked_while_an_end_is_received_does_not_keep_it_alive, 2),
