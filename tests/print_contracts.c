@@ -86,6 +86,8 @@ static void layout_words(void)
 	NUMBER(BS_END_ATTACHED);
 	NUMBER(BS_END_TRAVELLING);
 	NUMBER(BS_END_STEP);
+	NUMBER(BS_INTENT_MORE_AT);
+	NUMBER(BS_INTENT_MOST);
 }
 
 static void layout_header(void)
