@@ -10,6 +10,7 @@ import statistics
 import struct
 import sys
 import time
+from itertools import count, cycle
 
 import guard
 from guard import FILLINGS, bstream
@@ -56,23 +57,24 @@ class Round:
     def python_to_c(self):
         reader = self.c(1, "read", "name:" + self.name)
         with bstream.Writer(self.name) as writer:
-            for number in range(COUNT):
-                put_chunk(writer.reserve(SIZE), 0, number, FILL[number % FILLINGS])
+            for number, fill in zip(range(COUNT), cycle(FILL)):
+                put_chunk(writer.reserve(SIZE), 0, number, fill)
                 writer.commit()
         return self.rate(self.case.said(reader))
 
     def spans_to_c(self):
         reader = self.c(1, "read", "name:" + self.name)
         with bstream.Writer(self.name) as writer:
-            for span, number in zip(writer.spans(SIZE), range(COUNT)):
-                put_chunk(span, 0, number, FILL[number % FILLINGS])
+            for span, fill, number in zip(writer.spans(SIZE), cycle(FILL), range(COUNT)):
+                put_chunk(span, 0, number, fill)
         return self.rate(self.case.said(reader))
 
     def spans_to_c_at_once(self):
         reader = self.c(1, "read", "name:" + self.name)
         with bstream.Writer(self.name) as writer:
-            for span, number in zip(writer.spans(SIZE, at_once=AT_ONCE), range(COUNT)):
-                put_chunk(span, 0, number, FILL[number % FILLINGS])
+            spans = writer.spans(SIZE, at_once=AT_ONCE)
+            for span, fill, number in zip(spans, cycle(FILL), range(COUNT)):
+                put_chunk(span, 0, number, fill)
         return self.rate(self.case.said(reader))
 
     def split_to_c(self):
@@ -88,8 +90,8 @@ class Round:
     def write_to_c(self):
         reader = self.c(1, "read", "name:" + self.name)
         with bstream.Writer(self.name) as writer:
-            for number in range(COUNT):
-                writer.write(number.to_bytes(8, "little") + FILL[number % FILLINGS])
+            for number, fill in zip(range(COUNT), cycle(FILL)):
+                writer.write(number.to_bytes(8, "little") + fill)
         return self.rate(self.case.said(reader))
 
     def c_to_python(self):
@@ -106,17 +108,16 @@ class Round:
 
     def _timed(self, chunks):
         expected = [bytearray(guard.chunk(number, SIZE)) for number in range(FILLINGS)]
-        number = start = 0
+        numbers = count()
         with bstream.Reader(self.name) as reader:
-            for chunk in chunks(reader):
-                if not number:
-                    start = time.monotonic_ns()
-                like = expected[number % FILLINGS]
+            coming = chunks(reader)
+            assert next(numbers) == 0 and expected[0] == next(coming)
+            start = time.monotonic_ns()
+            for chunk, like, number in zip(coming, cycle(expected[1:] + expected[:1]), numbers):
                 put_number(like, 0, number)
                 assert like == chunk
-                number += 1
             ns = time.monotonic_ns() - start
-        return self.rate(f"{number} 0 closed {ns}")
+        return self.rate(f"{next(numbers)} 0 closed {ns}")
 
 
 WAYS = [
