@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # bstream-tutorial(7), run as it stands: the lines behind "$ " of a section, one after the other in one
 # shell, and what they say compared with the lines between them. And of bstreamctl(1) the EXAMPLES that
-# print nothing: what they leave is looked at.
+# print nothing: what they leave is looked at. And README's lines of C and of Python.
 # shellcheck disable=SC2016,SC2154 # awk's fields; what bats and setup.bash set
 
 load setup
@@ -60,6 +60,41 @@ walk() {
 		printf "#include <bstream.h>\n%s", $0 >(NR == 2 ? "put.c" : "show.c")
 	}'
 	walk 6
+}
+
+# readme LANGUAGE N - the n-th block of README in that language
+readme() {
+	awk -v want="$1" -v nth="$2" '/^```/ { inside = $0 == "```" want && ++n == nth; next } inside' \
+		"$BATS_TEST_DIRNAME/../../README.md"
+}
+
+# compile NAME - the statements on standard input as a program, by the command that README says
+compile() {
+	local how
+	how=$(sed -n 's/.*without error handling (`cc prog.c \(.*\)`, once.*/\1/p' "$BATS_TEST_DIRNAME/../../README.md")
+	[ -n "$how" ]
+	{
+		printf '#include <bstream.h>\n#include <stdio.h>\n'
+		printf '#define use(buf, len) printf("%%.*s\\n", (int)(len), buf)\n'
+		printf 'struct bstream_writer *writer;\nstruct bstream_reader *reader;\nchar buf[65536];\nsize_t len;\n'
+		printf 'int main(void)\n{\nint r = 0;\n%s\nreturn -r;\n}\n' "$(cat)"
+	} >"$1.c"
+	eval "cc -Wall -o $1 $1.c $how"
+}
+
+@test "README: in C, and in Python" {
+	[ "$slow" -eq 1 ] || skip "a program without a sanitizer cannot load a library with one"
+	surroundings
+	readme c 1 | compile put
+	readme c 2 | compile show
+	./put
+	[ "$(./show)" = hello ]
+	./put
+	{
+		printf 'import bstream\nuse = print\n'
+		readme python 1
+	} >show.py
+	[ "$(python3 show.py)" = "b'hello'" ]
 }
 
 # example WORDS - runs the commands of the one example of bstreamctl(1) that has these words, all of them to
