@@ -6,8 +6,8 @@
  * puts the stream out on stdout, chunk by chunk, as the others do at the same time. The main thread
  * receives, never more than there are jobs free for, so that what cannot be served yet stays in the
  * mailbox. SIGQUIT is blocked in every thread and comes as something to read, wherever the main thread
- * waits: it is as if --count were reached. Other signals do to us what they do to cat. Notes come from anybody: they reach a command only as a variable, and a terminal only
- * without their control bytes.
+ * waits: it is as if --count were reached. Other signals do to us what they do to cat. Notes come from
+ * anybody: they reach a command only as a variable, and a terminal only without their control bytes.
  */
 #include "config.h"
 #include "bstream.h"

@@ -357,7 +357,10 @@ class Writer(_End):
         arg = self._arg
 
         def pay(vector: Vector, done: int) -> int:
-            rc: int = _commit_many(arg, vector.at, done) if done else _cancel(arg)
+            if not done:
+                _cancel(arg)  # says nothing: what comes back is no number
+                return 0
+            rc: int = _commit_many(arg, vector.at, done)
             return rc
 
         self._lender.pay = pay
