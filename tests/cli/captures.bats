@@ -7,18 +7,9 @@
 # shellcheck disable=SC2016,SC2154 # awk's and sed's own; what bats and setup.bash set
 
 load setup
-eval "setup_$(declare -f teardown)"
 
 top=$BATS_TEST_DIRNAME/../..
 manual=$top/man/bstreamctl.1.scd
-
-teardown() {
-	if [ -S "$dir/tmux" ]; then
-		tmux -S "$dir/tmux" kill-server || true
-		until_true eval '! tmux -S "$dir/tmux" list-sessions 2>/dev/null'
-	fi
-	setup_teardown
-}
 
 # captured FILE PATTERN - the lines from the first one that matches to the next command, or the block's end
 captured() {
@@ -60,10 +51,10 @@ as() {
 	start_command "./$1" "${@:2}"
 }
 
-# feed NAME [OPTIONS...] - a producer that never ends. $pid is a shell's in front of it.
+# feed NAME [OPTIONS...] - a producer that never ends
 feed() {
 	ln -sf "$BSTREAMCTL" producer
-	start_command bash -c 'yes | exec ./producer -q write "$@"' - "$@"
+	start_fed ./producer -q write "$@"
 }
 
 # terminal LINES COMMAND - a new terminal in which it runs
@@ -108,7 +99,7 @@ last_shown() {
 }
 
 @test "the tutorial: a writer without a reader" {
-	start_command bash -c 'seq 1000000 | exec "$BSTREAMCTL" write numbers'
+	start write numbers < <(seq 1000000)
 	same "$(captured "$top/man/bstream-tutorial.7.scd" '^NAME ')" ctl ls
 	[ "$(ctl read numbers | tail -n 1)" = 1000000 ]
 	finish "$pid" 0
@@ -124,7 +115,7 @@ last_shown() {
 	feed logs
 	start read logs >/dev/null
 	for _ in 1 2 3; do
-		start_command bash -c 'yes | exec "$BSTREAMCTL" -q write raw'
+		start_fed "$BSTREAMCTL" -q write raw
 	done
 	same "$(captured "$manual" '^NAME .*READER   ')" ctl ls
 	same "$(captured "$manual" '^name  *raw')" ctl stat raw

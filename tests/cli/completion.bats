@@ -4,15 +4,6 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC1090,SC2154,SC2207 # bats runs each test in a subshell of its own
 
 load setup
-eval "setup_$(declare -f teardown)"
-
-teardown() {
-	if [ -S "$dir/tmux" ]; then
-		tmux -S "$dir/tmux" kill-server || true
-		until_true eval '! tmux -S "$dir/tmux" list-sessions 2>/dev/null'
-	fi
-	setup_teardown
-}
 
 # completed WORD... - what bash offers for the last one
 completed() {

@@ -4,15 +4,6 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119,SC2120,SC2154 # bats runs each test in a subshell of its own
 
 load setup
-eval "setup_$(declare -f teardown)"
-
-teardown() {
-	if [ -S "$dir/tmux" ]; then
-		tmux -S "$dir/tmux" kill-server || true
-		until_true eval '! tmux -S "$dir/tmux" list-sessions 2>/dev/null'
-	fi
-	setup_teardown
-}
 
 # terminal COLUMNS COMMAND - a new terminal in which a shell runs it, and then waits
 terminal() {

@@ -26,6 +26,7 @@ setup() {
 
 teardown() {
 	local pid code=0
+	close_terminal
 	for pid in "${pids[@]}"; do
 		kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
@@ -34,6 +35,22 @@ teardown() {
 	nothing_left || code=1
 	cd / && rm -rf "$dir"
 	return $code
+}
+
+# close_terminal - ends the tmux at $dir/tmux, if there is one, and all that runs in it
+close_terminal() {
+	local processes process server leader
+	[ -S "$dir/tmux" ] || return 0
+	# Each pane's process leads a session of its own.
+	processes=$(tmux -S "$dir/tmux" list-panes -a -F '#{pid} #{pane_pid}' 2>/dev/null |
+		while read -r server leader; do
+			echo "$server"
+			pgrep -s "$leader"
+		done)
+	tmux -S "$dir/tmux" kill-server 2>/dev/null || true
+	for process in $processes; do
+		until_true gone "$process" || echo "in the terminal, process $process hangs"
+	done
 }
 
 # Fails if this test's broker, or anybody who knew it, left something behind.
@@ -92,6 +109,12 @@ start_command() {
 	"$@" <&0 3>&- 9>&- &
 	pid=$!
 	pids+=("$pid")
+}
+
+# start_fed COMMAND... - the same, fed with lines for as long as it lives. $pid is the command's own, as with the
+# others: behind a pipe it would be that of a shell, and what teardown kills would not be dead.
+start_fed() {
+	start_command "$@" < <(exec env -u XDG_RUNTIME_DIR yes 2>/dev/null 3>&- 9>&-)
 }
 
 # open_input - makes a fifo, in, for the stdin of others; what is written to descriptor 9 comes

@@ -77,7 +77,7 @@ everywhere() {
 	exec 8<>out
 	as consumer read a >out
 	reader=$pid
-	start_command bash -c 'yes | exec "$BSTREAMCTL" -q write a'
+	start_fed "$BSTREAMCTL" -q write a
 	writer=$pid
 	# The fifo takes 64 KiB, then the reader waits there; writers count after a second.
 	everywhere a "1\\ writer\\ blocked\\ [0-9]+\\ s:\\ full,\\ reader\\ consumer\\[$reader\\]\\ does\\ not\\ read"

@@ -4,15 +4,6 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119,SC2120,SC2154 # bats runs each test in a subshell of its own
 
 load setup
-eval "setup_$(declare -f teardown)"
-
-teardown() {
-	if [ -S "$dir/tmux" ]; then
-		tmux -S "$dir/tmux" kill-server || true
-		until_true eval '! tmux -S "$dir/tmux" list-sessions 2>/dev/null'
-	fi
-	setup_teardown
-}
 
 need_screen() {
 	command -v tmux >/dev/null || skip "tmux is not installed"
@@ -109,7 +100,7 @@ three_streams_end() {
 }
 
 @test "the rate is that of now" {
-	start_command bash -c 'yes | exec "$BSTREAMCTL" -q write a --rate 4M'
+	start_fed "$BSTREAMCTL" -q write a --rate 4M
 	writer=$pid
 	start read a >/dev/null
 	reader=$pid
