@@ -632,6 +632,7 @@ class Writer(_End):
         self, size: int, timeout: Optional[float], at_once: int
     ) -> Generator[Any, None, None]:
         lender, arg, vector = self._lender, self._arg, Vector(at_once)
+        at, raw = vector.at, vector.raw
         length, count = ready(size), ready(at_once)
         mine = Bytes(size)
         batch: Optional[Batch] = None
@@ -644,20 +645,21 @@ class Writer(_End):
                 try:
                     rc = 0
                     if batch is not None and lender.batch is batch:
-                        rc = lender.end_batch(len(batch.views))
+                        rc = lender.end_batch(len(batch))
                     elif self._reserved is not mine:
                         if self._reserved is not None:
                             raise failure(-errno.EBUSY)
                         self._reserved = mine  # from here on an interruption cancels it
                     if rc == 0:
-                        rc = _reserve_many(arg, length, vector.at, count, _DONT_WAIT)
+                        rc = _reserve_many(arg, length, at, count, _DONT_WAIT)
                     if rc == _AGAIN and timeout != 0:
                         call, place = patient.reserve_many, vector.place
                         rc = self._wait(h, timeout, call, size, place, at_once)
                     if rc < 0:
                         self._reserved = None
                         raise failure(rc)
-                    batch = lender.lend_batch(vector.pairs(rc), vector)
+                    pairs = raw.tobytes() if rc == at_once else vector.pairs(rc)
+                    batch = lender.lend_batch(pairs, vector)
                 finally:
                     self._h = h
                 yield batch.left
@@ -930,7 +932,7 @@ class Reader(_End):
         """What peek() or views() gave last, until it is given back."""
         batch = self._lender.batch
         if batch is not None:
-            return batch.views[batch.given() - 1]
+            return batch[batch.given() - 1]
         return self._lender.view
 
     def release(self) -> None:
@@ -1027,7 +1029,8 @@ class Reader(_End):
     def _views_many(
         self, timeout: Optional[float], at_once: int
     ) -> Generator[Any, None, None]:
-        lender, vector = self._lender, Vector(at_once)
+        lender, arg, vector = self._lender, self._arg, Vector(at_once)
+        at, raw, count = vector.at, vector.raw, ready(at_once)
         batch: Optional[Batch] = None
         while True:
             h = self._h
@@ -1037,14 +1040,18 @@ class Reader(_End):
             try:
                 rc = 0
                 if batch is not None and lender.batch is batch:
-                    rc = lender.end_batch(len(batch.views))
+                    rc = lender.end_batch(len(batch))
                 elif lender.spot is not None:
                     lender.revoke()
                 if rc == 0:
-                    rc = self._look(h, vector, timeout)
+                    rc = _peek_many(arg, at, count, _DONT_WAIT)
+                    if rc == _AGAIN and timeout != 0:
+                        call, place = patient.peek_many, vector.place
+                        rc = self._wait(h, timeout, call, place, at_once)
                 if rc < 1:
                     break
-                batch = lender.lend_batch(vector.pairs(rc), vector)
+                pairs = raw.tobytes() if rc == at_once else vector.pairs(rc)
+                batch = lender.lend_batch(pairs, vector)
             finally:
                 self._h = h
             try:

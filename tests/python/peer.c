@@ -3,18 +3,21 @@
  * peer.c - the C program at the other end of the Python tests: writes numbered chunks, or reads and
  * checks them.
  *
- * Usage: peer write|die END COUNT SIZE     die: leaves without closing, as if killed
- *        peer read END                     prints "CHUNKS BYTES closed|died NANOSECONDS"
+ * Usage: peer write|die END COUNT SIZE [PERIOD]     die: leaves without closing, as if killed
+ *        peer read END [PERIOD]            prints "CHUNKS BYTES closed|died NANOSECONDS"
  *        peer send reader|writer NAME FD   opens an end and sends it over a socket
  *        peer mail MAILBOX NOTE COUNT SIZE connects, and writes
  *        peer take MAILBOX                 receives one message, prints its note, and reads its stream
  * END is name:NAME, fd:N (a detached end) or socket:N (to receive one from).
  *
- * Chunk i begins with i, if it has 8 bytes, and is filled with bytes of value fill(i).
+ * Chunk i begins with i, if it has 8 bytes, and is filled with bytes of value fill(i). With a PERIOD the count begins
+ * anew there, and a writer has its chunks ready and copies them, as one that measures. It is to be longer than a lap
+ * of the ring.
  */
 #include <bstream.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +31,13 @@
 static int fill(uint64_t i)
 {
 	return (int)(1 + i % 7);
+}
+
+static uint64_t period = UINT64_MAX;
+
+static uint64_t number_after(uint64_t number)
+{
+	return number + 1 < period ? number + 1 : 0;
 }
 
 static int failed(const char *what, int r)
@@ -78,22 +88,42 @@ static int reader_get(const char *end, struct bstream_reader **rp)
 	return -EINVAL;
 }
 
+static void chunk_make(void *chunk, size_t size, uint64_t number)
+{
+	memset(chunk, fill(number), size);
+	if (size >= sizeof(number))
+		memcpy(chunk, &number, sizeof(number));
+}
+
+/* A period of chunks in a row. NULL: no period, or no memory. */
+static unsigned char *chunks_ready(size_t size)
+{
+	unsigned char *all = period < UINT64_MAX ? calloc(period, size) : NULL;
+
+	for (uint64_t number = 0; all != NULL && number < period; number++)
+		chunk_make(all + number * size, size, number);
+	return all;
+}
+
 static int chunks_write(struct bstream_writer *w, uint64_t count, size_t size)
 {
+	unsigned char *all = chunks_ready(size);
+	uint64_t number = 0;
 	void *span;
+	int r = 0;
 
-	for (uint64_t i = 0; i < count; i++) {
-		int r = bstream_reserve(w, size, &span, PATIENCE);
+	for (uint64_t i = 0; r == 0 && i < count; i++, number = number_after(number)) {
+		r = bstream_reserve(w, size, &span, PATIENCE);
 		if (r < 0)
-			return r;
-		memset(span, fill(i), size);
-		if (size >= sizeof(i))
-			memcpy(span, &i, sizeof(i));
+			break;
+		if (all != NULL)
+			memcpy(span, all + number * size, size);
+		else
+			chunk_make(span, size, number);
 		r = bstream_commit(w, size);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	free(all);
+	return r;
 }
 
 /* All bytes behind the number are the same: one comparison of the chunk with itself. */
@@ -114,7 +144,7 @@ static int chunk_check(const unsigned char *chunk, size_t len, uint64_t number)
 
 static int chunks_read(struct bstream_reader *r)
 {
-	uint64_t count = 0, bytes = 0, start = 0;
+	uint64_t count = 0, number = 0, bytes = 0, start = 0;
 	const void *chunk;
 	size_t len;
 	int rc;
@@ -122,9 +152,10 @@ static int chunks_read(struct bstream_reader *r)
 	while ((rc = bstream_peek(r, &chunk, &len, PATIENCE)) == 1) {
 		if (count == 0)
 			start = now_ns();
-		if (chunk_check(chunk, len, count) < 0)
+		if (chunk_check(chunk, len, number) < 0)
 			return failed("a chunk is not what was written", -EBADMSG);
 		count++;
+		number = number_after(number);
 		bytes += len;
 		bstream_release(r);
 	}
@@ -215,11 +246,15 @@ static int run_take(const char *name)
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 2 ? argv[1] : "";
+	bool writes = strcmp(verb, "write") == 0 || strcmp(verb, "die") == 0;
+	bool reads = strcmp(verb, "read") == 0;
 
-	if (argc == 5 && (strcmp(verb, "write") == 0 || strcmp(verb, "die") == 0))
+	if ((writes && argc == 6) || (reads && argc == 4))
+		period = strtoull(argv[--argc], NULL, 10);
+	if (argc == 5 && writes)
 		return run_write(verb, argv[2], strtoull(argv[3], NULL, 10),
 				 strtoul(argv[4], NULL, 10));
-	if (argc == 3 && strcmp(verb, "read") == 0)
+	if (argc == 3 && reads)
 		return run_read(argv[2]);
 	if (argc == 5 && strcmp(verb, "send") == 0)
 		return run_send(argv[2], argv[3], atoi(argv[4]));
@@ -229,6 +264,6 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(verb, "take") == 0)
 		return run_take(argv[2]);
 	fprintf(stderr,
-		"usage: peer write|die END COUNT SIZE | read END | send KIND NAME FD | mail MAILBOX NOTE COUNT SIZE | take MAILBOX\n");
+		"usage: peer write|die END COUNT SIZE [PERIOD] | read END [PERIOD] | send KIND NAME FD | mail MAILBOX NOTE COUNT SIZE | take MAILBOX\n");
 	return 2;
 }

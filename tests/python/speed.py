@@ -3,17 +3,20 @@
 
 Usage: speed.py [SIZE [COUNT [ROUNDS]]], in the build tree. The figures mean something when the machine has
 nothing else to do and there are many chunks: speed.py 4096 300000 7.
+
+Every byte of every chunk is written and compared, on both sides; the chunks are numbered in periods longer than
+a lap of the ring, so that Python has what it writes and what it expects ready, and what is measured is the
+stream and not how numbers are packed.
 """
 
 import os
 import statistics
-import struct
 import sys
 import time
-from itertools import count, cycle
+from itertools import cycle
 
 import guard
-from guard import FILLINGS, bstream
+from guard import bstream
 
 DEFAULTS = ["4096", "20000", "3"]
 AT_ONCE = 8  # half of the default capacity: both sides work
@@ -27,10 +30,9 @@ def pin(cpu):
     os.sched_setaffinity(0, {CPUS[cpu % len(CPUS)]})
 
 
-put_number = struct.Struct("<Q").pack_into
-put_chunk = struct.Struct(f"<Q{SIZE - 8}s").pack_into
-FILL = [guard.chunk(number, SIZE)[8:] for number in range(guard.FILLINGS)]
-SPLIT = 36 * guard.FILLINGS
+PERIOD = 3 * guard.FILLINGS  # more than the default capacity
+SPLIT = 12 * PERIOD
+CHUNKS = [bytearray(guard.chunk(number, SIZE)) for number in range(PERIOD)]
 
 
 class Round:
@@ -49,75 +51,70 @@ class Round:
         assert (int(count), how) == (COUNT, "closed"), said
         return COUNT / int(ns) * 1e3
 
+    def c_writes(self):
+        self.c(0, "write", "name:" + self.name, COUNT, SIZE, PERIOD)
+
+    def c_reads(self):
+        return self.c(1, "read", "name:" + self.name, PERIOD)
+
     def c_to_c(self):
-        reader = self.c(1, "read", "name:" + self.name)
-        self.c(0, "write", "name:" + self.name, COUNT, SIZE)
+        reader = self.c_reads()
+        self.c_writes()
         return self.rate(self.case.said(reader))
 
     def python_to_c(self):
-        reader = self.c(1, "read", "name:" + self.name)
+        reader = self.c_reads()
         with bstream.Writer(self.name) as writer:
-            for number, fill in zip(range(COUNT), cycle(FILL)):
-                put_chunk(writer.reserve(SIZE), 0, number, fill)
+            for chunk, _ in zip(cycle(CHUNKS), range(COUNT)):
+                writer.reserve(SIZE)[:] = chunk
                 writer.commit()
         return self.rate(self.case.said(reader))
 
-    def spans_to_c(self):
-        reader = self.c(1, "read", "name:" + self.name)
+    def spans_to_c(self, at_once=1):
+        reader = self.c_reads()
         with bstream.Writer(self.name) as writer:
-            for span, fill, number in zip(writer.spans(SIZE), cycle(FILL), range(COUNT)):
-                put_chunk(span, 0, number, fill)
+            for span, chunk, _ in zip(writer.spans(SIZE, at_once=at_once), cycle(CHUNKS), range(COUNT)):
+                span[:] = chunk
         return self.rate(self.case.said(reader))
 
     def spans_to_c_at_once(self):
-        reader = self.c(1, "read", "name:" + self.name)
-        with bstream.Writer(self.name) as writer:
-            spans = writer.spans(SIZE, at_once=AT_ONCE)
-            for span, fill, number in zip(spans, cycle(FILL), range(COUNT)):
-                put_chunk(span, 0, number, fill)
-        return self.rate(self.case.said(reader))
+        return self.spans_to_c(AT_ONCE)
 
     def split_to_c(self):
-        reader = self.c(1, "read", "name:" + self.name)
-        data = bytearray().join(guard.chunk(number, SIZE) for number in range(SPLIT))
+        reader = self.c_reads()
+        data = memoryview(bytearray().join(CHUNKS * (SPLIT // PERIOD)))
         with bstream.Writer(self.name) as writer:
             for first in range(0, COUNT, SPLIT):
-                for number in range(first, min(first + SPLIT, COUNT)):
-                    put_number(data, (number - first) * SIZE, number)
-                writer.write_split(memoryview(data)[: (COUNT - first) * SIZE], SIZE)
+                writer.write_split(data[: (COUNT - first) * SIZE], SIZE)
         return self.rate(self.case.said(reader))
 
     def write_to_c(self):
-        reader = self.c(1, "read", "name:" + self.name)
+        reader = self.c_reads()
         with bstream.Writer(self.name) as writer:
-            for number, fill in zip(range(COUNT), cycle(FILL)):
-                writer.write(number.to_bytes(8, "little") + fill)
+            for chunk, _ in zip(cycle(map(bytes, CHUNKS)), range(COUNT)):
+                writer.write(chunk)
         return self.rate(self.case.said(reader))
 
     def c_to_python(self):
-        self.c(0, "write", "name:" + self.name, COUNT, SIZE)
         return self._timed(lambda reader: reader.views())
 
     def c_to_python_at_once(self):
-        self.c(0, "write", "name:" + self.name, COUNT, SIZE)
         return self._timed(lambda reader: reader.views(at_once=AT_ONCE))
 
     def c_to_read(self):
-        self.c(0, "write", "name:" + self.name, COUNT, SIZE)
         return self._timed(iter)
 
     def _timed(self, chunks):
-        expected = [bytearray(guard.chunk(number, SIZE)) for number in range(FILLINGS)]
-        numbers = count()
+        self.c_writes()
+        count = 1
         with bstream.Reader(self.name) as reader:
             coming = chunks(reader)
-            assert next(numbers) == 0 and expected[0] == next(coming)
+            assert CHUNKS[0] == next(coming)
             start = time.monotonic_ns()
-            for chunk, like, number in zip(coming, cycle(expected[1:] + expected[:1]), numbers):
-                put_number(like, 0, number)
-                assert like == chunk
+            for count, expected, chunk in zip(range(2, sys.maxsize), cycle(CHUNKS[1:] + CHUNKS[:1]), coming):
+                assert expected == chunk
             ns = time.monotonic_ns() - start
-        return self.rate(f"{next(numbers)} 0 closed {ns}")
+        return self.rate(f"{count} 0 closed {ns}")
 
 
 WAYS = [

@@ -165,7 +165,7 @@ class Company(guard.Case):
         tries = [lambda: next(spans), spans.close, writer.commit, writer.cancel, writer.close]
         tries += [writer.abort, lambda: writer.write(b"x"), gc.collect]
         for keep in False, True:
-            part = writer._lender.batch.views[2][:] if keep else None
+            part = writer._lender.batch[2][:] if keep else None
             for child_does in tries:
                 pid = os.fork()
                 if pid == 0:
