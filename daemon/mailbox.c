@@ -264,7 +264,7 @@ int serve_send(struct broker *b, struct request *q)
 	if (full && !(q->question->flags & BS_WANT_WAIT))
 		return EAGAIN;
 	if (full && !client_may_stay(b))
-		return EDQUOT;
+		return request_over_limit(b, "waiting", b->limits.max_parked);
 	l = letter_new(has_end ? *q->fds : -1, q->note, (uint32_t)q->note_len);
 	if (!l)
 		return ENOMEM;

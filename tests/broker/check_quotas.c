@@ -538,6 +538,54 @@ START_TEST(who_has_too_many_connections_is_told_in_his_own_version)
 }
 END_TEST
 
+/* More than he may have, on each of which he has yet to ask. */
+static void connect_and_say_nothing(void *arg)
+{
+	int conns[20];
+
+	(void)arg;
+	for (int i = 0; i < 20; i++)
+		conns[i] = raw_connect();
+	GIVES(raw_result(conns[0], NULL), -ENOTCONN); /* it had to leave */
+	for (int i = 0; i < 20; i++)
+		close(conns[i]);
+}
+
+/* Bert's, which were there before any of hers. */
+static void connect_and_ask_later(void *arg)
+{
+	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "nobody", 0);
+	int conns[3];
+
+	(void)arg;
+	for (int i = 0; i < 3; i++)
+		conns[i] = raw_connect();
+	GIVES(raw_ask(BS_REQ_EXISTS, "nobody", 0, NULL), -ENOENT); /* so it knows them all */
+	guard_gate_open(&served);
+	guard_gate_pass(&flooded);
+	for (int i = 0; i < 3; i++) {
+		MUST(raw_send(conns[i], &q, sizeof(q), NULL, 0));
+		GIVES(raw_result(conns[i], NULL), -ENOENT);
+		close(conns[i]);
+	}
+}
+
+START_TEST(who_has_too_many_connections_loses_his_own)
+{
+	users_broker_start(small);
+	guard_gate_init(&flooded);
+	guard_gate_init(&served);
+	pid_t bert = as_user_meanwhile(BERT, 0, connect_and_ask_later, NULL);
+	guard_gate_pass(&served);
+	as_user(ANNA, 0, connect_and_say_nothing, NULL);
+	guard_gate_open(&flooded);
+	guard_reap(bert);
+	guard_gate_fini(&flooded);
+	guard_gate_fini(&served);
+	users_broker_end();
+}
+END_TEST
+
 enum { N_UNREAD = 8 };
 
 static int ask_and_not_read(bool shut)
@@ -621,6 +669,7 @@ int main(void)
 		ONCE(of_many_who_come_at_once_each_is_answered),
 		ONCE(of_one_users_connections_none_waits_until_others_have_said_all),
 		N_WAYS(who_has_too_many_connections_is_told_in_his_own_version, BS_WIRE_VERSION),
+		ONCE(who_has_too_many_connections_loses_his_own),
 		N_WAYS(who_never_reads_what_he_is_given_comes_to_his_limit, 2),
 		ONCE(limits_are_shown_and_root_has_none),
 	};

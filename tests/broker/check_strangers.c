@@ -485,16 +485,34 @@ START_TEST(who_never_asks_keeps_nobody_out)
 }
 END_TEST
 
-/* Nor be a mailbox; and that is said, not that there are too many of these. */
-static void none_more_may_wait(void)
+static void refused_as_one_who_waits(int rc)
 {
 	struct bstream_refusal refusal = { .size = sizeof(refusal) };
-	struct bstream_mailbox *m;
 
-	GIVES(bstream_mailbox_open("m", &m), -EDQUOT);
+	GIVES(rc, -EDQUOT);
 	GIVES(bstream_refusal(&refusal), 0);
 	GIVES(refusal.why, BSTREAM_WHY_BROKER_LIMIT);
 	MUST(strcmp(refusal.limit_name, "waiting") == 0);
+}
+
+/* Nor be a mailbox, nor wait for room in this one; and that is said, not that there are too many of these. */
+static void none_more_may_wait(const char *full)
+{
+	struct bstream_mailbox *m;
+
+	refused_as_one_who_waits(bstream_mailbox_open("m", &m));
+	refused_as_one_who_waits(bstream_wait("never", BSTREAM_WAIT_EXISTS, guard_patience()));
+	refused_as_one_who_waits(bstream_send(full, "note", 4, NULL, guard_patience()));
+}
+
+static void mailbox_fill(const char *name)
+{
+	int rc;
+
+	do
+		rc = bstream_send(name, "note", 4, NULL, BSTREAM_DONT_WAIT);
+	while (rc == 0);
+	GIVES(rc, -EAGAIN);
 }
 
 START_TEST(so_many_may_wait_and_the_others_are_served)
@@ -503,14 +521,17 @@ START_TEST(so_many_may_wait_and_the_others_are_served)
 		return;
 	struct bs_req_name q = raw_question(BS_REQ_EXISTS, "later", BS_WANT_WAIT);
 	int n_named = 0, n_refused = 0, *conn = calloc(CROWD, sizeof(*conn));
+	struct bstream_mailbox *m;
 
 	broker_begin();
+	GIVES(bstream_mailbox_open("full", &m), 0);
+	mailbox_fill("full");
 	for (int i = 0; i < CROWD; i++) {
 		conn[i] = raw_connect();
 		MUST(raw_send(conn[i], &q, sizeof(q), NULL, 0));
 	}
 	broker_is_well();
-	none_more_may_wait();
+	none_more_may_wait("full");
 	GIVES(bstream_create("later", NULL), 0);
 	for (int i = 0; i < CROWD; i++) {
 		int rc = raw_result(conn[i], NULL);
@@ -522,6 +543,7 @@ START_TEST(so_many_may_wait_and_the_others_are_served)
 	GIVES(n_named + n_refused, CROWD);
 	MUST(n_named > 0 && n_refused > 0);
 	free(conn);
+	bstream_mailbox_close(m);
 	GIVES(bstream_remove("later"), 0);
 }
 END_TEST

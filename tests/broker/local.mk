@@ -17,7 +17,8 @@ broker_tests = \
 	tests/broker/check_rules \
 	tests/broker/check_sealed \
 	tests/broker/check_start \
-	tests/broker/check_strangers
+	tests/broker/check_strangers \
+	tests/broker/check_watch
 
 # One counts system calls of the library, the other calls what the shared one does not export.
 if ENABLE_STATIC
@@ -109,3 +110,7 @@ tests_broker_check_versions_SOURCES = tests/broker/check_versions.c $(broker_raw
 tests_broker_check_versions_CFLAGS = $(guard_cflags)
 tests_broker_check_versions_LDFLAGS = $(guard_ldflags)
 tests_broker_check_versions_LDADD = $(guard_libs)
+tests_broker_check_watch_SOURCES = tests/broker/check_watch.c $(broker_raw)
+tests_broker_check_watch_CFLAGS = $(guard_cflags)
+tests_broker_check_watch_LDFLAGS = $(guard_ldflags)
+tests_broker_check_watch_LDADD = $(guard_libs)
