@@ -2,7 +2,8 @@
 /*
  * case_broker.c - H: what names cost. One seqpacket round trip between two processes is what any
  * request to another process costs at least; the rest is measured in the same round. "sequence" is
- * create, open both ends, remove: four requests.
+ * create, open both ends, remove: four requests. "pages" is the kernel's part of it: as much memory as a stream
+ * with default options has, given out and taken back.
  *
  * Then there are as many streams as were asked for (10,000), and a thousand clients: at a pace of 100,000
  * requests a minute in all, so that hardly any finds a queue before it, and once all at the same moment.
@@ -11,10 +12,12 @@
  * All of it twice: with a user's broker, and with one for all users (--system), whose streams are sealed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +93,25 @@ static int trips(struct histogram *h)
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
 	return pid < 0 ? -errno : err;
+}
+
+/* The memory of a stream with default options: given out, and taken back. */
+static int pages(struct histogram *h)
+{
+	const struct bstream_options options = BSTREAM_OPTIONS_INIT;
+	int err = 0;
+
+	for (unsigned i = 0; i < SEQUENCES && !err; i++) {
+		uint64_t began = ticks();
+		int fd = memfd_create("bstream-bench", MFD_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		err = -posix_fallocate(fd, 0, (off_t)options.capacity * options.chunk_max);
+		close(fd);
+		histogram_add(h, ticks() - began);
+	}
+	return err;
 }
 
 /* ---- names ---- */
@@ -206,6 +228,15 @@ static int measure_sequences(const struct turn *t, bool small)
 	return 0;
 }
 
+static int measure_pages(const struct turn *t)
+{
+	int err;
+
+	memset(hists, 0, sizeof(hists));
+	err = pages(&hists[0]);
+	return keep(t, ASKS_DEFAULT, "pages", &hists[0], 0, err);
+}
+
 static int count_one(const struct bstream_stat *stat, void *arg)
 {
 	(void)stat;
@@ -319,6 +350,8 @@ static int broker_measure(struct suite *suite, bool system)
 
 	for (t.round = 0; t.round < suite->settings.rounds && !err; t.round++) {
 		err = measure_trips(&t);
+		if (!err)
+			err = measure_pages(&t);
 		if (!err)
 			err = measure_sequences(&t, false);
 		if (!err)

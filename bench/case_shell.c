@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * case_shell.c - G: a file from one program of the shell to another: bstreamctl write and read
- * against a FIFO with cat, pv and mbuffer.
+ * against a FIFO with cat, pv and mbuffer. The limit is one cat, which has nobody to hand it to.
  *
  * The file is in memory (a memfd, which leaves nothing behind), and goes to /dev/null ("to null"),
  * where only the way is measured, or into another file in memory ("to file"), where it is compared
@@ -41,6 +41,7 @@ static const struct way ways[] = {
 	{ "fifo+mbuffer", "mbuffer",
 	  "mkfifo \"$FIFO\"; mbuffer -q -f -i \"$IN\" -o \"$FIFO\" 2>/dev/null &"
 	  " mbuffer -q -f -i \"$FIFO\" -o \"$OUT\" 2>/dev/null; wait; rm \"$FIFO\"" },
+	{ "cat-alone", "cat", "cat \"$IN\" >\"$OUT\"" },
 };
 
 #define N_WAYS (sizeof(ways) / sizeof(ways[0]))

@@ -19,7 +19,7 @@ bench_bstream_bench_SOURCES = \
 	bench/transport.h bench/transports.c bench/transport_bstream.c \
 	bench/framing.c bench/framing.h bench/transport_pipe.c bench/transport_unix.c \
 	bench/transport_mq.c bench/transport_semring.c bench/transport_spinring.c \
-	bench/transport_memcpy.c bench/transport_line.c
+	bench/transport_memcpy.c bench/transport_line.c bench/transport_timer.c
 bench_bstream_bench_LDADD = lib/libbstream.la $(BENCH_RT_LIBS) -lm
 
 # Whatever CFLAGS the tree is built with, a debug build's figures mean nothing: say -O2 yourself.

@@ -53,6 +53,9 @@ bool cell_wanted(const struct cell *cell, const struct suite *suite, unsigned tr
 		traits |= TRANSPORT_FAN_IN;
 	if ((t->traits & traits) != traits)
 		return false;
+	if ((t->traits & TRANSPORT_IDLE_ONLY) && p->shape != SHAPE_IDLE_EMPTY &&
+	    p->shape != SHAPE_IDLE_FULL)
+		return false;
 	if (p->shape == SHAPE_BURSTS && !t->receive_bursts)
 		return false;
 	return !(t->traits & (trip ? TRANSPORT_ONE_WAY : TRANSPORT_TRIP_ONLY));

@@ -27,6 +27,7 @@ struct transport;
 #define TRANSPORT_TRIP_ONLY 0x40u /* it has nothing but a round trip */
 #define TRANSPORT_BOTH_WAYS 0x80u /* one channel carries the answers too */
 #define TRANSPORT_BROKER    0x100u /* it needs a broker */
+#define TRANSPORT_IDLE_ONLY 0x200u /* it carries nothing */
 
 struct channel {
 	const struct transport *transport;

@@ -20,7 +20,8 @@ extern const struct transport transport_zmq, transport_nng;
 extern const struct transport transport_qb_ring, transport_qb_ipc;
 extern const struct transport transport_boost16, transport_boost1024;
 extern const struct transport transport_semring16, transport_semring1024;
-extern const struct transport transport_spinring, transport_memcpy, transport_line, transport_futex;
+extern const struct transport transport_spinring, transport_memcpy, transport_line, transport_futex,
+	transport_timer;
 
 const struct transport *const transports[] = {
 	&transport_bstream16,
@@ -54,6 +55,7 @@ const struct transport *const transports[] = {
 	&transport_memcpy,
 	&transport_line,
 	&transport_futex,
+	&transport_timer,
 	NULL,
 };
 
