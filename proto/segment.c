@@ -194,9 +194,9 @@ int bs_segment_check(int fd, struct bs_geometry *geo, struct bs_header *header, 
 	int rc = bs_geometry_check(geo, header, (uint64_t)st->st_size);
 	if (rc < 0 || !geo->sealed)
 		return rc;
-	/* Its seals hold from when they are seen on: it may have been cut off just before. */
-	uint64_t size = (uint64_t)st->st_size;
-	if (!bs_segment_is_sealed(fd) || fstat(fd, st) < 0 || (uint64_t)st->st_size != size)
+	/* Its seals hold from when they are seen on: it may have been cut off just before. And all of it is what its
+	 * header says: who holds it for others holds no more than he counts. */
+	if (!bs_segment_is_sealed(fd) || fstat(fd, st) < 0 || (uint64_t)st->st_size != geo->size)
 		return -EPROTO;
 	return 0;
 }

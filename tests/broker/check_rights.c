@@ -372,7 +372,6 @@ static void forge(void *arg)
 	uint32_t root = 0, mode = 07777;
 	int fd = raw_sealed_segment("s");
 
-	(void)arg;
 	MUST(pwrite(fd, &root, sizeof(root), offsetof(struct bs_header, uid)) == sizeof(root));
 	GIVES(raw_create("s", fd), -EPROTO); /* not his own */
 	close(fd);
@@ -390,12 +389,18 @@ static void forge(void *arg)
 	fd = raw_sealed_segment("s");
 	GIVES(raw_restore("s", fd), -EACCES);
 	close(fd);
+	GIVES(raw_create("s", *(int *)arg), -EACCES); /* made by another, whatever it says */
 }
 
 START_TEST(what_a_header_claims_is_not_believed)
 {
+	uint32_t anna[2] = { ANNA, ANNA }; /* and her group's */
+	int roots = raw_sealed_segment("s");
+
+	MUST(pwrite(roots, anna, sizeof(anna), offsetof(struct bs_header, uid)) == sizeof(anna));
 	users_broker_start(NULL);
-	as_user(ANNA, 0, forge, NULL);
+	as_user(ANNA, 0, forge, &roots);
+	close(roots);
 	GIVES(bstream_wait("s", BSTREAM_WAIT_EXISTS, BSTREAM_DONT_WAIT), -ENOENT);
 	users_broker_end();
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -464,6 +465,20 @@ static int sealed_with_a_hole(void)
 	return fd;
 }
 
+/* As good a one, with more memory behind it than it says, or just as much. */
+static int sealed_with_more(off_t more)
+{
+	int model = raw_sealed_segment("s"),
+	    fd = memfd_create("s", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	off_t size = lseek(model, 0, SEEK_END), from = 0;
+
+	MUST(fd >= 0 && posix_fallocate(fd, 0, size) == 0 && ftruncate(fd, size + more) == 0);
+	MUST(sendfile(fd, model, &from, (size_t)size) == size);
+	MUST(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0);
+	close(model);
+	return fd;
+}
+
 static int removed(void)
 {
 	uint64_t word = BS_W_REMOVED;
@@ -481,13 +496,15 @@ START_TEST(what_is_not_wholly_a_sealed_segment_gets_no_name)
 	offer(raw_create, sealed_that_says_it_is_not(), -EPROTO);
 	offer(raw_create, sealed_with_a_hole(), -ENOSPC);
 	offer(raw_create, raw_sealed_segment("other"), -EPROTO);
+	offer(raw_create, sealed_with_more(4096), -EPROTO);
+	offer(raw_create, sealed_with_more((off_t)1 << 40), -EPROTO);
 	offer(raw_create, removed(), -EPROTO);
 	offer(raw_restore, plain_that_says_it_is_sealed(), -EPROTO);
 	offer(raw_restore, raw_segment("s"), -EPROTO);
 	offer(raw_restore, raw_sealed_segment("other"), -EPROTO);
 	offer(raw_restore, removed(), -EPROTO);
 	MUST(!exists("s"));
-	offer(raw_create, raw_sealed_segment("s"), 0);
+	offer(raw_create, sealed_with_more(0), 0);
 	GIVES(bstream_remove("s"), 0);
 }
 END_TEST
