@@ -5,7 +5,9 @@ One thread at a time is in an end, and that does not rest on the caller's good w
 takes the handle out of `_h`, and puts it back when it is done. Who finds None there gets
 RuntimeError (another thread is in the end, or this one's signal handler came in between) or
 ValueError (it is closed). Taking is a load and a store with no point in between at which
-the interpreter changes threads or runs signal handlers; that is so in every CPython with a GIL.
+the interpreter changes threads or runs signal handlers; that is so in CPython from 3.11 on, with its GIL.
+3.10 has such a point at the jump in between, 3.8 and 3.9 at most instructions: there it rests on the
+caller after all, as doc/python.md says.
 
 What is called for each chunk is written for speed: a call costs more than what it does, so arguments
 are made once and passed ready (_arg, _at, _at2), and views() has in its own loop what peek() and

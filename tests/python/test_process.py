@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import unittest
 
@@ -96,6 +97,39 @@ class Signals(guard.Case):
         self.assertEqual(reader.read(), b"still good")
 
 
+class Threads(guard.Case):
+    @unittest.skipIf(sys.version_info < (3, 11), "the interpreter may change threads while an end is taken")
+    def test_of_threads_that_want_an_end_one_has_it(self):
+        writer, _ = self.pair()
+        holders, wrong = [0], []
+
+        def want():
+            for _ in range(30000):
+                try:
+                    h = writer._take()
+                except RuntimeError:
+                    continue
+                holders[0] += 1
+                for _ in range(3):  # here threads do change
+                    if holders[0] != 1:
+                        wrong.append(holders[0])
+                holders[0] -= 1
+                writer._h = h
+
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            threads = [threading.Thread(target=want) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(before)
+        self.assertEqual(wrong, [])
+        writer.write(b"still good")
+
+
 class Forks(guard.Case):
     def test_a_child_does_not_get_its_parents_ends(self):
         writer, reader = self.pair()
@@ -124,7 +158,7 @@ class Forks(guard.Case):
             except BaseException:
                 code = 255
             os._exit(code)
-        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
         writer.write(b"more")
         self.assertEqual([reader.read(), reader.read()], [b"parent's", b"more"])
         writer.close()
