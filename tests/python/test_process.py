@@ -66,18 +66,30 @@ class Signals(guard.Case):
                 said = self.said(child)
                 self.assertRegex(said, r"^interrupted Writer\(\(pair\), ./1 chunks, open\) Reader")
 
+    @staticmethod
+    def interrupt(reader):
+        """A thread that sends SIGUSR1 once the reader waits: not sooner, however slow the machine is."""
+
+        def run():
+            guard.until(lambda: reader._h is None and asleep(os.getpid()))
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
     def test_a_handler_that_returns_does_not_end_a_wait(self):
         writer, reader = self.pair()
         seen = []
-        thread = None
-        before = signal.signal(signal.SIGALRM, lambda *_: seen.append(repr(reader)) or thread.start())
+        thread = threading.Thread(target=lambda: writer.write(b"after the signal"))
+        before = signal.signal(signal.SIGUSR1, lambda *_: seen.append(repr(reader)) or thread.start())
         try:
-            thread = threading.Thread(target=lambda: writer.write(b"after the signal"))
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            sender = self.interrupt(reader)
             self.assertEqual(reader.read(guard.PATIENCE), b"after the signal")
+            sender.join()
             thread.join()
         finally:
-            signal.signal(signal.SIGALRM, before)
+            signal.signal(signal.SIGUSR1, before)
         self.assertEqual(seen, ["Reader(in use)"])
 
     def test_a_handler_that_uses_the_end_is_refused(self):
@@ -86,13 +98,14 @@ class Signals(guard.Case):
         def handler(*_):
             reader.close()
 
-        before = signal.signal(signal.SIGALRM, handler)
+        before = signal.signal(signal.SIGUSR1, handler)
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            sender = self.interrupt(reader)
             with self.assertRaisesRegex(RuntimeError, "in use"):
                 reader.read(guard.PATIENCE)
+            sender.join()
         finally:
-            signal.signal(signal.SIGALRM, before)
+            signal.signal(signal.SIGUSR1, before)
         writer.write(b"still good")
         self.assertEqual(reader.read(), b"still good")
 
