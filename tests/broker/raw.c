@@ -199,7 +199,7 @@ void raw_broker_kill(void)
 
 	MUST(pidfd >= 0);
 	MUST(kill(pid, SIGKILL) == 0);
-	MUST(raw_await_end(pidfd, 10000));
+	MUST(raw_await_end(pidfd, 10000 * (int)guard_slowness()));
 	close(pidfd);
 }
 
