@@ -105,17 +105,23 @@ room() {
 }
 
 @test "raw, to a reader that is stopped for a second" {
-	start write a <"$BATS_FILE_TMPDIR/tree.tar"
+	open_input # the second half comes when the reader is stopped, or it might be done by then
+	start write a <in
 	writer=$pid
-	start read a > >(sha256sum >got)
+	start read a > >(exec sha256sum >got 3>&- 9>&-)
 	reader=$pid
-	until_eval '[ "$(field a read)" -gt 10 ]'
+	timeout "$deadline" head -c 100M "$BATS_FILE_TMPDIR/tree.tar" >&9
 	kill -STOP "$reader"
+	until_true grep -qs '^State:[[:space:]]*T' "/proc/$reader/status"
+	start_command tail -c +$((100 * 1024 * 1024 + 1)) "$BATS_FILE_TMPDIR/tree.tar" >in
+	rest=$pid
 	until_eval '[ "$(field a fill)" = 16/16 ]'
 	sleep 1 # sleep: a reader that does nothing for a while is what is tested
 	[ -e "/proc/$writer" ]
 	[ "$(field a fill)" = 16/16 ]
 	kill -CONT "$reader"
+	finish "$rest" 0
+	exec 9>&-
 	finish "$writer" 0
 	finish "$reader" 0
 	until_true test -s got
@@ -126,9 +132,12 @@ room() {
 	ctl create waiting
 	ctl write other <<<'data that waits'
 	broker=$(broker_pid)
-	start write a --rate 100M <"$BATS_FILE_TMPDIR/tree.tar"
+	open_input # held open: however long the next broker takes, the stream is still there for ls
+	start write a --rate 100M <in
 	writer=$pid
-	start read a > >(sha256sum >got)
+	start_command cat "$BATS_FILE_TMPDIR/tree.tar" >in
+	tree=$pid
+	start read a > >(exec sha256sum >got 3>&- 9>&-)
 	reader=$pid
 	until_eval '[ "$(field a read)" -gt 10 ]'
 	kill -KILL "$broker"
@@ -138,6 +147,8 @@ room() {
 	[[ ${lines[1]} =~ ^other\ +0\ +- ]]
 	[[ ${lines[2]} =~ ^waiting\ +0\ +- ]]
 	[ "$(broker_pid)" -ne "$broker" ]
+	finish "$tree" 0
+	exec 9>&-
 	finish "$writer" 0
 	finish "$reader" 0
 	until_true test -s got
