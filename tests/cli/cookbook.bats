@@ -79,6 +79,7 @@ recipe() {
 	awk '/^```$/ { if (inside == 1) inside = 0; else if (closed++ % 2 == 1) inside = 1; next } inside' \
 		task >expected
 	[ -s script ]
+	echo wait >>script # what it left in the background is not for teardown to find
 	needs=$(sed -n 's/^<!-- needs: \(.*\) -->$/\1/p' task)
 	needs=${needs:-true}
 	[[ $needs == *" "* ]] || needs="command -v $needs"

@@ -126,7 +126,7 @@ writer_waits() {
 		grep -v 'a writer died' said && return 1
 		[ "$(wc -l <said)" -eq 1 ]
 	done >/dev/null
-	start write a < <(yes) 2>said
+	start_fed "$BSTREAMCTL" write a 2>said
 	writer=$pid
 	[ "$("$BSTREAMCTL" read a | head -n 1)" = y ]
 	finish "$writer" 10

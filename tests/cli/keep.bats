@@ -87,7 +87,7 @@ size() {
 
 @test "a reader that is interrupted, or whose stdout closes, leaves the read end, too" {
 	ctl create a --keep=reader
-	start write a --frame line < <(yes)
+	start_fed "$BSTREAMCTL" write a --frame line
 	writer=$pid
 	[ "$("$BSTREAMCTL" read a --frame line | head -n 1)" = y ]
 	start read a --frame line >got

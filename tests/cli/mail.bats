@@ -171,10 +171,11 @@ bstreamctl: box: sh was killed by signal 9 (its note: 'worse')" ]
 
 @test "listen is killed: who was being read exits 10, and so does who was waiting" {
 	mkfifo gate
-	listening box -- sh -c 'read line <gate'
+	exec 8<>gate
+	listening box -- sh -c 'echo $$ >job; read line <gate' 8>&-
 	start open box </dev/zero
 	first=$pid
-	until_eval '[ "$(pgrep -c -P $listen)" -eq 1 ]'
+	until_true test -s job
 	start open box </dev/zero
 	second=$pid
 	kill -KILL "$listen"
@@ -182,8 +183,8 @@ bstreamctl: box: sh was killed by signal 9 (its note: 'worse')" ]
 	finish "$first" 10
 	finish "$second" 10 || [ "$code" -eq 3 ] # it had come too late
 	run -3 ctl send box
-	exec 8<>gate
 	echo go >&8
+	until_true gone "$(cat job)" # it was nobody's child any more
 	exec 8>&-
 }
 
@@ -228,7 +229,7 @@ bstreamctl: box: sh was killed by signal 9 (its note: 'worse')" ]
 @test "SIGTERM cuts, behind SIGQUIT, too: the command sees an end, who writes exits 10" {
 	local before signals
 	for signals in TERM "QUIT TERM"; do
-		listening box -v -- sh -c 'cat >got; echo ended >>got' 2>said
+		listening box -v -- sh -c 'echo $$ >job; cat >got; echo ended >>got' 2>said
 		start open box </dev/zero
 		before=$pid
 		until_true test -s got
@@ -238,7 +239,8 @@ bstreamctl: box: sh was killed by signal 9 (its note: 'worse')" ]
 		done
 		finish "$listen" 143
 		finish "$before" 10
-		until_eval 'tail -c 6 got | grep -qa ended'
+		until_true gone "$(cat job)" # it was nobody's child any more
+		tail -c 6 got | grep -qa ended
 		rm got
 	done
 }
@@ -281,8 +283,9 @@ bstreamctl: box: sh was killed by signal 9 (its note: 'worse')" ]
 
 @test "a mailbox that is full: --timeout is exit 124, without it room is waited for" {
 	mkfifo gate
-	listening box -- sh -c 'read line <gate'
-	local n=0
+	exec 8<>gate
+	listening box -- sh -c 'echo $$ >>begun; read line <gate' 8>&-
+	local n=0 job
 	until [ $n -gt 10000 ] || ! ctl -q send box --timeout 50ms; do n=$((n + 1)); done
 	[ $n -ge 16 ]
 	run -124 ctl send box --timeout 50ms
@@ -291,12 +294,15 @@ bstreamctl: box: sh was killed by signal 9 (its note: 'worse')" ]
 	run -124 ctl send box --reader a --timeout 50ms
 	[ "$(ctl read a --no-wait)" = "not lost" ]
 	start send box
-	exec 8<>gate
 	echo go >&8
 	finish "$pid" 0
+	until_eval '[ "$(wc -l <begun)" -eq 2 ]'
 	kill -TERM "$listen"
 	finish "$listen" 143
-	for _ in 1 2 3; do echo go; done >&8
+	echo go >&8
+	while read -r job; do
+		until_true gone "$job" # the second was nobody's child any more
+	done <begun
 	exec 8>&-
 }
 

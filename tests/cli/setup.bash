@@ -114,7 +114,7 @@ start_command() {
 # start_fed COMMAND... - the same, fed with lines for as long as it lives. $pid is the command's own, as with the
 # others: behind a pipe it would be that of a shell, and what teardown kills would not be dead.
 start_fed() {
-	start_command "$@" < <(exec env -u XDG_RUNTIME_DIR yes 2>/dev/null 3>&- 9>&-)
+	start_command "$@" < <(unset XDG_RUNTIME_DIR && exec yes 2>/dev/null 3>&- 9>&-)
 }
 
 # open_input - makes a fifo, in, for the stdin of others; what is written to descriptor 9 comes

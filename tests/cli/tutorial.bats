@@ -27,6 +27,7 @@ walk() {
 	section "$1. " | blocks >session
 	sed -n 's/^\$ //p' session >script
 	[ -s script ]
+	echo 'code=$?; wait; exit $code' >>script # what it left in the background is not for teardown to find
 	timeout -k 5 "$deadline" bash -u script >printed 2>&1 3>&- || code=$?
 	[ "$code" -eq "${2:-0}" ] || {
 		echo "the script exited $code"
