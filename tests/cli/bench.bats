@@ -78,7 +78,7 @@ children() {
 @test "bench gives no figures if a process of it dies: exit 1, and the others go too" {
 	need_json
 	for i in 1 2; do
-		start bench --json --seconds 20 --writers 2 >out 2>err
+		start bench --json --seconds 600 --writers 2 >out 2>err
 		until_eval '[ "$(children '"$pid"' | wc -l)" -eq 3 ]'
 		all=$(children "$pid")
 		one=$(sed -n ${i}p <<<"$all")
@@ -94,7 +94,7 @@ children() {
 }
 
 @test "bench that is killed leaves no process behind" {
-	start bench --seconds 60 --writers 2
+	start bench --seconds 600 --writers 2
 	until_eval '[ "$(children '"$pid"' | wc -l)" -eq 3 ]'
 	all=$(children "$pid")
 	kill -TERM "$pid"

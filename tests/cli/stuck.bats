@@ -130,10 +130,14 @@ everywhere() {
 	start write c <in
 	ctl wait c --for=writer
 	echo one >&9
+	until_eval '[ "$(field c written)" = 1 ]'
+	halt "$pid" # else it finds out, goes, and takes the name along
 	run -0 ctl read c --count 1
 	run -0 why c
 	[ "$output" = "the reader has left" ]
+	kill -CONT "$pid"
 	finish "$pid" 10
+	exec 9>&-
 }
 
 @test "a writer that died is told of" {

@@ -35,14 +35,14 @@ until_shown() {
 	}
 }
 
-# A stream that is full, one with a chunk, and an empty one.
+# A stream that is full and whose writer waits, one with a chunk, and an empty one.
 three_streams() {
 	ctl create full --capacity 2
 	start write full --frame line <<<$'1\n2\n3'
 	writer=$pid
 	ctl write chunk <<<hello
 	ctl create empty
-	until_eval '[ "$(field full fill)" = 2/2 ]'
+	until_eval 'ctl ls full | grep -q blocked'
 }
 
 three_streams_end() {
@@ -196,8 +196,7 @@ three_streams_end() {
 	until_shown '^xxxxx*…  new '
 	until_shown '^q quit .*  + - speed *$' # and not "s", of "space pause"
 	keys h
-	until_shown 'who is stuck on whom$'
-	run ! eval 'shown | grep -q …'
+	until_eval 'screen=$(shown) && [[ $screen == *"who is stuck on whom"* && $screen != *…* ]]'
 	tmux -S "$dir/tmux" resize-window -x 80 -y 24
 	keys h Enter
 	until_shown "^writer  bstreamctl\\[$writer\\]  *[0-9]* .* waits for room, [0-9]* [sm]$"
@@ -214,7 +213,6 @@ three_streams_end() {
 @test "ls in a terminal: a sentence that does not fit stands below" {
 	need_screen
 	three_streams
-	until_eval 'ctl ls full | grep -q blocked'
 	terminal 70 12 "'$BSTREAMCTL' ls --color=never"
 	until_shown '^    1 writer blocked [0-9]* [sm], no reader$'
 	ctl ls full | grep -q '^full .* 1 writer blocked' # where nothing has a width
@@ -285,8 +283,7 @@ three_streams_end() {
 	until_shown '^s/16'
 	run ! eval 'shown | grep -q ^s/17'
 	keys End
-	until_shown '^s/30'
-	run ! eval 'shown | grep -q ^s/23'
+	until_eval 'screen=$(shown) && [[ $screen == *s/30* && $screen != *s/23* ]]'
 	keys PPage
 	until_shown '^s/23'
 	keys Home

@@ -256,8 +256,7 @@ options_of() {
 	ctl create full --capacity 1
 	start write full --frame line <<<$'one\ntwo'
 	writer=$pid
-	ctl wait full --for=writer
-	until_eval '[ "$(field full fill)" = 1/1 ]'
+	until_eval '[[ $(ctl stat full) == *"waits for room"* ]]'
 	run -0 ctl ls
 	[[ ${lines[1]} =~ ^full\ +full\ +1/1\ +1\ +0\ +1\ +-\ +[0-9]+s\ +1\ writer\ blocked\ [0-9]+\ s,\ no\ reader$ ]]
 	[[ ${lines[2]} =~ ^new/one\ +new\ +0/16\ +0\ +0\ +0\ +-\ +[0-9]+s$ ]]
