@@ -83,15 +83,19 @@ man_links = \
 	man/bstream_write_many.3 \
 	man/bstream_writev.3
 
-EXTRA_DIST += $(man_sources) $(man_pages) $(man_links)
+EXTRA_DIST += man/paragraphs.awk $(man_sources) $(man_pages) $(man_links)
 MAINTAINERCLEANFILES += $(man_pages) $(man_links)
 
 if HAVE_SCDOC
 man_MANS += $(man_pages) $(man_links)
 
+# What scdoc wrote becomes the page.
+man_page = $(AWK) -f $(srcdir)/man/paragraphs.awk $@.scdoc >$@.tmp && rm $@.scdoc && mv $@.tmp $@
+$(man_pages): man/paragraphs.awk
+
 SUFFIXES = .scd
 .scd:
-	$(AM_V_GEN)$(MKDIR_P) man && $(SCDOC) <$< >$@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(MKDIR_P) man && $(SCDOC) <$< >$@.scdoc && $(man_page)
 
 # Whole programs, as they are.
 examples_shown = \
@@ -110,7 +114,7 @@ man/bstream-examples.7: man/bstream-examples.7.scd $(examples_shown)
 	$(AM_V_GEN)$(MKDIR_P) man && $(AWK) -v dir=$(srcdir)/examples/ '\
 		$$1 != "@example" { print; next } \
 		{ print "```"; while ((getline line < (dir $$2)) > 0) { gsub(/\\/, "&&", line); print line } print "```" }' \
-		$(srcdir)/man/bstream-examples.7.scd | $(SCDOC) >$@.tmp && mv $@.tmp $@
+		$(srcdir)/man/bstream-examples.7.scd | $(SCDOC) >$@.scdoc && $(man_page)
 
 # The page to point to is the one whose NAME has this one's.
 $(man_links): $(man_topics)
