@@ -32,6 +32,9 @@
 #include "proto/meeting.h"
 #include "proto/segment.h"
 
+static_assert(offsetof(struct bs_header, gid) == offsetof(struct bs_header, uid) + 4,
+	      "they are written together");
+
 #define NEW_PREFIX "bstream.new." /* a private name, where there are no nameless files */
 
 /* Where, what, whose: as far as the file itself tells. EPROTO, EACCES, EOPNOTSUPP. */
@@ -103,6 +106,20 @@ static int adopt_home(const struct broker *b, struct stream_parts *parts)
 	return 0;
 }
 
+/* In a user namespace of its own a client knows its user and his groups by other numbers than we do. The file has
+ * ours; and no group that the kernel would not let him give it. */
+static bool adopt_owner(struct stream_parts *parts, const struct statx *st)
+{
+	uint32_t owner[2] = { st->stx_uid, st->stx_gid };
+	off_t at = offsetof(struct bs_segment, header) + offsetof(struct bs_header, uid);
+
+	if (parts->header.uid == st->stx_uid)
+		return true;
+	parts->header.uid = st->stx_uid;
+	parts->header.gid = st->stx_gid;
+	return pwrite(parts->fd, owner, sizeof(owner), at) == sizeof(owner);
+}
+
 /* What it says of itself. EPROTO, EPROTONOSUPPORT, ENOSPC: it has not all its memory. */
 static int adopt_check_contents(struct stream_parts *parts, const struct request *q,
 				const struct statx *st)
@@ -113,14 +130,14 @@ static int adopt_check_contents(struct stream_parts *parts, const struct request
 	if (r < 0)
 		return -r;
 	if (strncmp(parts->header.name, q->question->name, sizeof(parts->header.name)) != 0 ||
-	    parts->header.uid != q->client->uid || (parts->header.mode & ~0777u) != 0 ||
+	    (restore && parts->header.uid != st->stx_uid) || (parts->header.mode & ~0777u) != 0 ||
 	    parts->geo.sealed != bs_segment_is_sealed(parts->fd))
 		return EPROTO;
 	if (!(restore ? adopt_is_astray : adopt_is_fresh)(parts->fd, &parts->geo))
 		return EPROTO;
 	if (st->stx_blocks * 512 < parts->geo.size)
 		return ENOSPC;
-	return 0;
+	return adopt_owner(parts, st) ? 0 : EPROTO;
 }
 
 /* The private name of @fd, if that is what it has. */

@@ -46,7 +46,7 @@ static void header_fill(struct bs_header *h, const struct bs_geometry *geo,
 		.size = geo->size,
 		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 		.mode = spec->mode,
-		.uid = geteuid(), /* as the file, and as a broker sees us */
+		.uid = geteuid(), /* as the file, and as a broker sees us: in a user namespace it corrects that */
 		.gid = spec->gid != 0 ? spec->gid : getegid(),
 		.creator_pid = getpid(),
 	};
@@ -119,6 +119,12 @@ int bs_segment_new_nameless(const struct bs_geometry *geo, const struct bs_segme
 	if (fd < 0)
 		return -errno;
 	fd = segment_fill(fd, geo, spec);
+	/* A broker outside of our user namespace knows the group by another number: it finds that here. If it is not
+	 * ours to give, it says so. */
+	if (fd >= 0 && spec->gid != 0 && fchown(fd, (uid_t)-1, spec->gid) < 0 && errno == EINVAL) {
+		close(fd);
+		return -EINVAL;
+	}
 	if (fd >= 0 && geo->sealed && fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
 		int saved = errno;
 

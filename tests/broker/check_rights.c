@@ -369,11 +369,18 @@ END_TEST
 
 static void forge(void *arg)
 {
+	struct bstream_stat stat = { .size = sizeof(stat) };
 	uint32_t root = 0, mode = 07777;
 	int fd = raw_sealed_segment("s");
 
 	MUST(pwrite(fd, &root, sizeof(root), offsetof(struct bs_header, uid)) == sizeof(root));
-	GIVES(raw_create("s", fd), -EPROTO); /* not his own */
+	MUST(pwrite(fd, &root, sizeof(root), offsetof(struct bs_header, gid)) == sizeof(root));
+	GIVES(raw_create("s", fd),
+	      0); /* it is whose the file is: so they say it in a user namespace */
+	GIVES(bstream_stat("s", &stat), 0);
+	GIVES(stat.uid, ANNA);
+	GIVES(stat.gid, ANNA);
+	GIVES(bstream_remove("s"), 0);
 	close(fd);
 	fd = raw_sealed_segment("s");
 	MUST(pwrite(fd, &root, sizeof(root), offsetof(struct bs_header, gid)) == sizeof(root));

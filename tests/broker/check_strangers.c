@@ -293,7 +293,6 @@ START_TEST(segments_that_are_not_what_they_say)
 	refused(SPOILT(header.chunk_max, UINT32_MAX), -EPROTO);
 	refused(SPOILT(header.max_writers, 4096u), -EPROTO);
 	refused(SPOILT(header.size, UINT64_MAX), -EPROTO);
-	refused(SPOILT(header.uid, 12345u), -EPROTO);
 	refused(SPOILT(verdicts.reader, (uint64_t)BS_R_OPEN), -EPROTO);
 	refused(SPOILT(verdicts.writers, (uint64_t)BS_W_ENDED), -EPROTO);
 	refused(SPOILT(verdicts.shared, BS_SHARED_DONE), -EPROTO);

@@ -77,6 +77,20 @@ start_system_broker() {
 	[ "$(cat public)" = hello ]
 }
 
+@test "in a user namespace of one's own one is who one is outside" {
+	start_system_broker
+	inside=(setpriv --reuid "$anna" --regid "$anna" --clear-groups unshare --user --map-root-user)
+	"${inside[@]}" true || skip "no user namespaces here"
+	run -0 "${inside[@]}" "$BSTREAMCTL" create --mode 0604 news
+	run -0 ctl --json stat news
+	[[ $output =~ \"uid\":$anna,\"gid\":$anna ]]
+	run -0 "${inside[@]}" "$BSTREAMCTL" write --no-create news <<<hello
+	run -5 "${inside[@]}" "$BSTREAMCTL" daemon stop
+	run -5 as $bert rm news
+	run -0 as $bert read news
+	[ "$output" = hello ]
+}
+
 @test "the machine's broker is root's to stop" {
 	start_system_broker
 	run -5 as $anna daemon stop

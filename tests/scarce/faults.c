@@ -187,6 +187,7 @@ WRAP(int, -1, linkat, (int a, const char *from, int b, const char *to, int flags
      (a, from, b, to, flags), ENOSPC, EPERM)
 WRAP(int, -1, flock, (int fd, int how), (fd, how), EINTR, ENOLCK)
 WRAP(int, -1, fchmod, (int fd, mode_t mode), (fd, mode), EROFS)
+WRAP(int, -1, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), EINVAL)
 WRAP_RC(posix_fallocate, (int fd, off_t at, off_t len), (fd, at, len), ENOSPC, EINTR)
 WRAP(ssize_t, -1, getrandom, (void *to, size_t n, unsigned flags), (to, n, flags), EINTR, ENOSYS)
 WRAP(char *, NULL, realpath, (const char *path, char *to), (path, to), ENOMEM, EACCES)

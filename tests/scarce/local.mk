@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What happens where something runs out: every system call fails in turn.
 scarce_calls = accept4 aligned_alloc bind calloc clone connect dup3 epoll_create1 epoll_ctl \
-	epoll_wait eventfd fallocate fchmod fcntl fdopen fdopendir flock fork fstat fstatat fstatfs getrandom \
+	epoll_wait eventfd fallocate fchmod fchown fcntl fdopen fdopendir flock fork fstat fstatat fstatfs getrandom \
 	getsockopt inotify_add_watch inotify_init1 linkat listen lstat madvise malloc memfd_create mkdir \
 	mmap nanosleep open open_memstream openat pidfd_open pipe2 poll posix_fallocate posix_spawnp \
 	ppoll pread preadv2 pthread_atfork pthread_create pwrite read readlink realloc realpath reallocarray \
