@@ -657,6 +657,69 @@ START_TEST(limits_are_shown_and_root_has_none)
 }
 END_TEST
 
+START_TEST(root_may_have_more_than_the_limit)
+{
+	static const char *const options[] = { "--quota", "streams=1", NULL };
+
+	users_broker_start(options);
+	GIVES(make("a", 64), 0);
+	GIVES(make("b", 64), 0);
+	GIVES(bstream_remove("a"), 0);
+	GIVES(bstream_remove("b"), 0);
+	users_broker_end();
+}
+END_TEST
+
+#define TALKERS	  20
+#define TALKS	  6
+#define SAID_MOST 50 /* lines about all users together, in half a minute */
+
+static void talk_rubbish(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < TALKS; i++) {
+		int conn = raw_connect();
+
+		MUST(raw_send(conn, "rubbish", 7, NULL, 0));
+		GIVES(raw_result(conn, NULL), -ENOTCONN);
+		close(conn);
+	}
+}
+
+static unsigned lines_with(int fd, const char *part)
+{
+	static char said[65536];
+	ssize_t len = pread(fd, said, sizeof(said) - 1, 0);
+	unsigned n = 0;
+
+	MUST(len >= 0);
+	said[len] = '\0';
+	for (const char *at = said; (at = strstr(at, part)); at++)
+		n++;
+	return n;
+}
+
+START_TEST(all_users_together_fill_no_log)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC), own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	unsigned lines, half_minutes;
+
+	MUST(fd >= 0 && own >= 0 && fcntl(fd, F_SETFL, O_APPEND) == 0);
+	MUST(dup2(fd, STDERR_FILENO) == STDERR_FILENO);
+	users_broker_start(NULL);
+	MUST(dup2(own, STDERR_FILENO) == STDERR_FILENO);
+	for (int i = 0; i < TALKERS; i++)
+		as_user(STRANGE + 1 + i, 0, talk_rubbish, NULL);
+	users_broker_end();
+	lines = lines_with(fd, "sent what is no request");
+	half_minutes = lines_with(fd, " more lines about others suppressed");
+	MUST(half_minutes > 0);
+	MUST(lines >= SAID_MOST && lines <= SAID_MOST * (half_minutes + 1));
+	close(own);
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	const struct guard_case cases[] = {
@@ -672,6 +735,8 @@ int main(void)
 		ONCE(who_has_too_many_connections_loses_his_own),
 		N_WAYS(who_never_reads_what_he_is_given_comes_to_his_limit, 2),
 		ONCE(limits_are_shown_and_root_has_none),
+		ONCE(root_may_have_more_than_the_limit),
+		ONCE(all_users_together_fill_no_log),
 	};
 
 	guard_need_broker();
