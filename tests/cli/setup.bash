@@ -152,9 +152,10 @@ broker_pid() {
 	ctl --no-start daemon status 2>/dev/null | awk '$1 == "pid" { pid = $2 } END { print pid + 0 }'
 }
 
-# gone PID - a process that has ended; whether its parent has noticed is not ours
+# gone PID - a process that has ended, with every thread of it, so that its descriptors are closed; whether its
+# parent has noticed is not ours
 gone() {
-	! grep -qs '^State:[[:space:]]*[A-Y]' "/proc/$1/status"
+	! grep -qs '^State:[[:space:]]*[A-Y]' "/proc/$1"/task/*/status
 }
 
 # until_true COMMAND... - tries again until it succeeds, for what cannot be waited for otherwise
