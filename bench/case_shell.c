@@ -172,7 +172,7 @@ static int measure_ways(struct suite *suite, bool to_file, bool failed[N_WAYS])
 	const unsigned rounds = suite->settings.rounds;
 	int err = 0;
 
-	for (unsigned turn = 0; turn < 2 * rounds; turn++)
+	for (unsigned turn = 0; turn < SUITE_TURNS_MOST * rounds; turn++)
 		for (unsigned i = 0; i < N_WAYS && !err; i++) {
 			struct point p = { .kase = 'G',
 					   .what = to_file ? "to file" : "to null",

@@ -101,7 +101,7 @@ int suite_measure(struct suite *suite, const struct cell *cells, unsigned n)
 	bool cannot[SUITE_CELLS_MAX] = { false };
 	int err = 0;
 
-	for (unsigned turn = 0; turn < 2 * rounds && !err; turn++)
+	for (unsigned turn = 0; turn < SUITE_TURNS_MOST * rounds && !err; turn++)
 		for (unsigned i = 0; i < n && !err; i++) {
 			if (cannot[i] || results_count(&suite->results, &cells[i].point) >= rounds)
 				continue;

@@ -13,8 +13,9 @@
 #include "bench/round.h"
 #include "bench/transport.h"
 
-#define SUITE_SIZES_MAX 16u
-#define SUITE_CELLS_MAX 32u
+#define SUITE_SIZES_MAX	 16u
+#define SUITE_CELLS_MAX	 32u
+#define SUITE_TURNS_MOST 6 /* for each round that is wanted: the others had company */
 
 struct settings {
 	const char *cases; /* letters */
