@@ -33,9 +33,10 @@ result() { # result OK WHAT
 	fi
 }
 
-# run_verb ARGUMENT... - the faulty tool, with the input that all of them get. Its exit code.
+# run_verb ARGUMENT... - the faulty tool, with the input that all of them get, by a pipe whose other side
+# may be told that nobody reads it. Its exit code.
 run_verb() {
-	printf 'one\ntwo\n' | timeout -s KILL 60 "$faulty" "$@" >"$work/out" 2>&1
+	timeout -s KILL 60 "$faulty" "$@" < <(printf 'one\ntwo\n') >"$work/out" 2>&1
 }
 
 # prepare VERB - a stream "s" with two chunks, anew; none for create
