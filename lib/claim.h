@@ -13,8 +13,9 @@
 
 #include "lib/handle.h"
 
-#define BS_CLAIM_ROUNDS 1024 /* lost claims between two looks at the clock */
-#define BS_FETCH_MAX	4096 /* bytes: of larger chunks the first lines help little */
+#define BS_CLAIM_ROUNDS	  1024 /* lost claims between two looks at the clock */
+#define BS_FETCH_MAX	  4096 /* bytes: of larger chunks the first lines help little */
+#define BS_FETCH_ROOM_MAX 256 /* likewise, where lines of many are asked for at once */
 
 /* claim.c: bs_claim_some(), not inline: what is inline knows that it wants one. */
 int bs_claim_several(struct bstream_writer *w, uint32_t want, uint64_t deadline);
@@ -27,6 +28,9 @@ void bs_lone_no_more(struct bstream_writer *w);
 
 /* claim.c: lost claims, and it is late: the error; or 0. */
 int bs_claim_late(uint64_t deadline);
+
+/* claim.c: a look at head has found room, and w->tail is at its first chunk. */
+void bs_room_fetch(struct bstream_writer *w);
 
 /* claim.c: the two rare halves of bs_items_wake(). */
 void bs_items_fence(struct bstream_writer *w, uint64_t count);
@@ -98,8 +102,9 @@ static inline void bs_writer_seek(struct bstream_writer *w, uint64_t t)
 static inline int bs_claim_try(struct bstream_writer *w, uint32_t want, uint64_t deadline)
 {
 	uint64_t peer_tail = tail_look(w->g);
+	bool full = peer_tail - w->head_seen >= w->capacity;
 
-	if (peer_tail - w->head_seen >= w->capacity && !bs_room_look(w, peer_tail)) {
+	if (full && !bs_room_look(w, peer_tail)) {
 		if (tail_look(w->g) != peer_tail)
 			return 0; /* the two were not of one moment */
 		intent_store(w->line, 0);
@@ -111,7 +116,11 @@ static inline int bs_claim_try(struct bstream_writer *w, uint32_t want, uint64_t
 		intent_store(w->line, 0);
 		return 0;
 	}
+	w->streak = peer_tail == w->next_mine;
+	w->next_mine = peer_tail + n;
 	bs_writer_seek(w, peer_tail);
+	if (full && w->streak)
+		bs_room_fetch(w);
 	return (int)n;
 }
 
@@ -164,8 +173,8 @@ static inline __attribute__((always_inline)) int bs_claim(struct bstream_writer 
 	}
 	if (!w->lone)
 		return bs_claim_shared(w, want, deadline);
-	for (uint32_t i = 1;
-	     bs_unlikely(w->tail - w->head_seen >= w->capacity) && !bs_room_look(w, w->tail); i++) {
+	bool full = w->tail - w->head_seen >= w->capacity;
+	for (uint32_t i = 1; bs_unlikely(full) && !bs_room_look(w, w->tail); i++) {
 		/* Once others claim too, its own tail says nothing any more. */
 		if (shared_look(w->g) != BS_SHARED_NO) {
 			bs_lone_no_more(w);
@@ -178,6 +187,8 @@ static inline __attribute__((always_inline)) int bs_claim(struct bstream_writer 
 		if (rc < 0)
 			return rc;
 	}
+	if (full)
+		bs_room_fetch(w);
 	inside_enter(w->line);
 	bs_barrier_light(w->fences); /* Dekker with bs_writer_join() */
 	if (bs_unlikely(bs_writer_news(w)))

@@ -19,6 +19,9 @@
 #include "proto/segment.h"
 #include "proto/verdict.h"
 
+/* Chunks: in a stream of less the two sides are too close for the reader to ask for what is ahead. */
+#define BS_DEEP 64u
+
 #define bs_likely(x)   __builtin_expect(!!(x), 1)
 #define bs_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -44,9 +47,13 @@ struct bstream_writer {
 	bool fences; /* the stream's: in place of any membarrier */
 	bool fencing; /* before a look at the reader's hint: the stream's, or its peer sleeps often */
 	bool lone;
+	bool streak; /* of one among several: nobody has claimed between its last two claims */
 	bool fed, hungry; /* it has written since it last stepped back; it has asked for its turn */
 
 	/* the rest */
+	uint64_t next_mine; /* of one among several: the chunk behind its last claim */
+	uint32_t last_len; /* bytes the next body may have, by one before it; 0: large, or none */
+	uint32_t last_class; /* and its class */
 	uint64_t claim; /* the (first) chunk that is reserved */
 	uint32_t reserved_len, reserved_class; /* of each */
 	uint64_t probed_ns; /* when the clock was looked at, coarse */
@@ -77,6 +84,8 @@ struct bstream_reader {
 	const unsigned char *chunk; /* the one found at @head: where it is, and how long */
 	uint32_t capacity;
 	int end; /* 1: not yet; 0 or -ECONNRESET: sticky */
+	uint64_t tail_seen; /* claimed when last looked at: for asking ahead, nothing else */
+	uint64_t tail_look_at; /* head when to look again */
 	uint64_t woke_at; /* head when it last woke a writer */
 	struct bs_spin spin;
 	struct bs_pace pace;
@@ -96,7 +105,8 @@ static inline void bs_copy_inline(void *to, const void *from, size_t len)
 		__builtin_memcpy(t, f, 16);
 		if (len > 32)
 			__builtin_memcpy(t + 16, f + 16, 16);
-		__builtin_memcpy(t + len - 16, f + len - 16, 16);
+		if (len > 16)
+			__builtin_memcpy(t + len - 16, f + len - 16, 16);
 	} else if (len >= 8) {
 		__builtin_memcpy(t, f, 8);
 		__builtin_memcpy(t + len - 8, f + len - 8, 8);

@@ -183,7 +183,11 @@ static int items_sleep(struct bstream_reader *r, bool again, uint64_t now, uint6
 
 	if (rc != 0)
 		return rc;
-	if (!bs_hint_sleep(&items, seen, bs_slice_end(&r->hold, now, deadline)))
+	bool woken = bs_hint_sleep(&items, seen, bs_slice_end(&r->hold, now, deadline));
+	/* The slot and its bytes lie with whoever woke us: ask for both at once. */
+	__builtin_prefetch(r->slot);
+	__builtin_prefetch(items_body(r)); /* NULL does no harm */
+	if (!woken)
 		writers_ask(r);
 	return items_news(r);
 }

@@ -254,6 +254,7 @@ static void reader_fill(struct bstream_reader *r)
 	r->end = 1;
 	bs_spin_init(&r->spin);
 	bs_pace_init(&r->pace, r->capacity);
+	r->tail_look_at = r->capacity < BS_DEEP ? UINT64_MAX : r->head;
 }
 
 /* A travelled end: exactly one of its dups gets through the swap. */

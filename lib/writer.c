@@ -27,12 +27,24 @@ static inline bool ahead_is_free(const struct bstream_writer *w)
 	return w->tail + AHEAD - w->head_seen < w->capacity;
 }
 
+static inline void slot_fetch(const struct bstream_writer *w, const struct bs_slot *slot)
+{
+	const struct bs_slot *ahead = slot + AHEAD;
+
+	if (ahead_is_free(w))
+		bs_fetch_to_write(ahead < w->slots_end ? ahead : ahead - w->capacity);
+}
+
 /* Its bytes, if it will be as long as this one. */
 static inline void body_fetch(struct bstream_writer *w, const unsigned char *at, uint32_t c,
 			      size_t len)
 {
-	if (len <= BS_FETCH_MAX && ahead_is_free(w))
-		bs_bytes_fetch(at + AHEAD * w->hold.sight.geo.body[c].stride, len);
+	w->last_class = c;
+	w->last_len = len <= BS_FETCH_ROOM_MAX ? (uint32_t)len : 0;
+	if (len > BS_FETCH_MAX || !ahead_is_free(w))
+		return;
+	int64_t slots = w->slot + AHEAD < w->slots_end ? AHEAD : AHEAD - (int64_t)w->capacity;
+	bs_bytes_fetch(at + slots * (int64_t)w->hold.sight.geo.body[c].stride, len);
 }
 
 /* Publish the chunk of a lone writer, which is inside. Copies of what the handle says are for the
@@ -50,8 +62,7 @@ static inline void publish_lone(struct bstream_writer *w, struct bs_slot *slot, 
 	inside_leave(line);
 	w->tail = t + 1;
 	w->slot = slot + 1 == w->slots_end ? w->slots : slot + 1;
-	if (ahead_is_free(w))
-		bs_fetch_to_write(slot + AHEAD);
+	slot_fetch(w, slot);
 }
 
 /* Publish what was claimed by bs_claim() and filled in at body(@c). */
@@ -67,6 +78,8 @@ static void publish(struct bstream_writer *w, uint32_t len, uint32_t c)
 		slot_publish(w->slot, t);
 		intent_store(w->line, 0);
 		bs_figures_count(w->line, len);
+		if (w->streak)
+			slot_fetch(w, w->slot);
 	}
 	bs_items_wake(w, t + 1);
 }
@@ -78,12 +91,20 @@ static __attribute__((noinline)) int write_any(struct bstream_writer *w, const v
 
 	if (bs_unlikely(rc < 0))
 		return rc;
+	/* A reader that sleeps often has raised his flag since: have that line come meanwhile. */
+	if (w->fencing && w->lone && !w->fences)
+		bs_fetch_to_write(&w->g->items);
 	rc = bs_claim(w, 1, deadline);
 	if (bs_unlikely(rc < 0))
 		return rc;
 	uint32_t c = bs_geometry_class(&w->hold.sight.geo, len);
+	unsigned char *to = body(w, c);
+	if (c == 0)
+		w->last_len = 0;
+	else if (w->lone || w->streak)
+		body_fetch(w, to, c, len);
 	if (len > 0)
-		memcpy(body(w, c), buf, len);
+		memcpy(to, buf, len);
 	publish(w, (uint32_t)len, c);
 	return 0;
 }

@@ -17,11 +17,11 @@ bounds() {
 	cat <<'TABLE'
 copy|0|200
 copy|16|205
-copy|64|320
-copy|1024|600
-place|64|350
-onward|64|350
-several|64|355
+copy|64|350
+copy|1024|605
+place|64|370
+onward|64|370
+several|64|435
 many|64|250
 spans|64|200
 TABLE
