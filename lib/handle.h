@@ -62,7 +62,6 @@ struct bstream_writer {
 	uint32_t place;
 	uint32_t late_after, late_every; /* waits until it asks to be woken late again */
 	struct bs_spin spin;
-	struct bs_pace pace;
 	struct bs_hold hold;
 };
 

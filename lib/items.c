@@ -77,7 +77,7 @@ static bool items_look(const struct bstream_reader *r, const unsigned char *body
 	return items_there(r);
 }
 
-static bool items_spin(struct bstream_reader *r)
+static bool items_spin(struct bstream_reader *r, uint64_t deadline)
 {
 	if (r->spin.budget_ns == 0)
 		return false;
@@ -86,7 +86,7 @@ static bool items_spin(struct bstream_reader *r)
 	for (int i = 0; i < LOOKS_FIRST; i++)
 		if (items_look(r, body))
 			return true;
-	uint64_t until = bs_now() + r->spin.budget_ns;
+	uint64_t until = bs_spin_end(&r->spin, deadline);
 	do {
 		for (int i = 0; i < 16; i++) {
 			if (items_look(r, body)) {
@@ -97,6 +97,24 @@ static bool items_spin(struct bstream_reader *r)
 		}
 	} while (bs_now() < until);
 	return false;
+}
+
+/* Let others run, who may be the writers. True: look again. */
+static bool items_yield(struct bstream_reader *r, uint64_t deadline)
+{
+	bool soon = true, there = false;
+	uint64_t began;
+
+	if (!bs_yield_begin(&r->spin, deadline, &began))
+		return false;
+	for (int i = 0; i < BS_YIELDS && soon && !there; i++) {
+		soon = bs_yield_now();
+		there = items_there(r);
+	}
+	bs_yield_end(&r->spin, there, soon);
+	if (there)
+		bs_spin_slept(&r->spin, bs_now() - began);
+	return there;
 }
 
 /* Ask the kernel whether the writers are there. */
@@ -194,16 +212,16 @@ static int items_sleep(struct bstream_reader *r, bool again, uint64_t now, uint6
 
 int bs_items_await(struct bstream_reader *r, uint64_t deadline)
 {
-	if (deadline != BSTREAM_DONT_WAIT && items_spin(r))
+	if (deadline != BSTREAM_DONT_WAIT && (items_spin(r, deadline) || items_yield(r, deadline)))
 		return 0;
 	int rc = items_news(r);
 	if (rc == 0 && r->hold.poll != NULL) { /* as in bs_room_await() */
 		writers_ask(r);
 		rc = items_news(r);
 	}
-	uint64_t began = bs_now();
+	uint64_t began = bs_now(), now = began;
 	bool slept = false;
-	for (uint64_t now = began; rc == 0; now = bs_now()) {
+	while (rc == 0) {
 		if (now >= deadline) {
 			rc = items_refuse(r, deadline);
 			break;
@@ -212,10 +230,11 @@ int bs_items_await(struct bstream_reader *r, uint64_t deadline)
 			wait_note(r, BS_WAITS_ITEMS, began);
 		rc = items_sleep(r, slept, now, deadline);
 		slept = true;
+		now = bs_now();
 	}
 	if (slept) {
 		wait_note(r, BS_WAITS_NOT, 0);
-		bs_spin_slept(&r->spin, bs_now() - began);
+		bs_spin_slept(&r->spin, now - began);
 		/* The sleep took the poller's flag; a refusal has raised it again. */
 		if (r->hold.poll != NULL && rc != -EAGAIN && rc != -ETIMEDOUT)
 			bs_poll_ring(r->hold.poll);

@@ -121,7 +121,6 @@ static void writer_fill(struct bstream_writer *w, bool alone)
 	w->calls = w->woke_at = w->tail;
 	w->late_after = w->late_every = 1;
 	bs_spin_init(&w->spin);
-	bs_pace_init(&w->pace, w->capacity);
 }
 
 /* Give the end up, cleanly; the descriptor and the handle stay. */

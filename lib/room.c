@@ -141,16 +141,22 @@ void bs_room_hand_on(struct bstream_writer *w, uint64_t t)
 		bs_wake_room(&w->hold.sight);
 }
 
+/* What a look is for: there may be room, or news. */
+static bool room_look(struct bstream_writer *w)
+{
+	return next_chunk(w) - head_look(w->g) < w->capacity || reader_gone(w) ||
+	       (w->lone && !alone_still(w));
+}
+
 /* Look for a while. True: there may be room, or news. */
-static bool room_spin(struct bstream_writer *w)
+static bool room_spin(struct bstream_writer *w, uint64_t deadline)
 {
 	if (w->spin.budget_ns == 0)
 		return false;
-	uint64_t until = bs_now() + w->spin.budget_ns;
+	uint64_t until = bs_spin_end(&w->spin, deadline);
 	do {
 		for (int i = 0; i < 16; i++) {
-			if (next_chunk(w) - head_look(w->g) < w->capacity || reader_gone(w) ||
-			    (w->lone && !alone_still(w))) {
+			if (room_look(w)) {
 				bs_spin_paid(&w->spin);
 				return true;
 			}
@@ -158,6 +164,24 @@ static bool room_spin(struct bstream_writer *w)
 		}
 	} while (bs_now() < until);
 	return false;
+}
+
+/* Let others run, who may be the reader. True: look again. */
+static bool room_yield(struct bstream_writer *w, uint64_t deadline)
+{
+	bool soon = true, there = false;
+	uint64_t began;
+
+	if (!bs_yield_begin(&w->spin, deadline, &began))
+		return false;
+	for (int i = 0; i < BS_YIELDS && soon && !there; i++) {
+		soon = bs_yield_now();
+		there = room_look(w);
+	}
+	bs_yield_end(&w->spin, there, soon);
+	if (there)
+		bs_spin_slept(&w->spin, bs_now() - began);
+	return there;
 }
 
 /* Everything that may have happened, without asking the kernel. 1: go on; 0: wait; or the error. */
@@ -292,7 +316,8 @@ int bs_room_await(struct bstream_writer *w, uint64_t deadline)
 {
 	int rc = room_news(w);
 
-	if (rc != 0 || (deadline != BSTREAM_DONT_WAIT && room_spin(w)))
+	if (rc != 0 ||
+	    (deadline != BSTREAM_DONT_WAIT && (room_spin(w, deadline) || room_yield(w, deadline))))
 		return rc < 0 ? rc : 0;
 	if (rc == 0 &&
 	    w->hold.poll != NULL) { /* which may have told of a death that no word does yet */

@@ -39,6 +39,7 @@ c_tests = \
 	tests/check_reserve \
 	tests/check_room \
 	tests/check_segment \
+	tests/check_spin \
 	tests/check_stat \
 	tests/check_travel \
 	tests/check_move \
@@ -126,6 +127,10 @@ tests_check_segment_SOURCES = tests/check_segment.c
 tests_check_segment_CFLAGS = $(guard_cflags)
 tests_check_segment_LDFLAGS = $(guard_ldflags)
 tests_check_segment_LDADD = $(guard_libs)
+tests_check_spin_SOURCES = tests/check_spin.c
+tests_check_spin_CFLAGS = $(guard_cflags)
+tests_check_spin_LDFLAGS = $(guard_ldflags)
+tests_check_spin_LDADD = $(guard_libs)
 tests_check_stat_SOURCES = tests/check_stat.c
 tests_check_stat_CFLAGS = $(guard_cflags)
 tests_check_stat_LDFLAGS = $(guard_ldflags)
