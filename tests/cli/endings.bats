@@ -48,6 +48,7 @@ writer_waits() {
 	exec 9<>out # and nobody takes what is read
 	start read a >out
 	reader=$pid
+	ctl wait a --for=reader # else it may be killed before it comes, and the writer waits for the next
 	start write a </dev/zero
 	writer=$pid
 	until_eval '[[ $(ctl stat a) == *"writer"*"waits for room"* ]]'
