@@ -275,16 +275,16 @@ static const char *judge_taken(struct stage *st)
 /* A writer that may have died before it was one: then the stream ends as if it had never been. */
 static const char *judge_opened_writer(struct stage *st)
 {
-	struct bstream_stat stat = { .size = sizeof(stat), .writers = 1 };
-	uint64_t patience = bstream_after_ms(PATIENCE_MS);
+	struct bstream_broker_stat stat = { .size = sizeof(stat) };
 	bool begun = atomic_load(&st->record->begun) != 0;
 	const char *bad;
 
 	bstream_writer_close(st->writer);
 	st->writer = NULL;
-	/* The broker may be about to close its copy of what it has just sent. */
-	while (stat.writers > 0 && bstream_after_ms(0) < patience)
-		bstream_reader_stat(st->reader, &stat);
+	/* The broker may be about to close its copy of what it has just sent. When it answers us, it has. */
+	int rc = bstream_broker_stat(&stat);
+	if (rc != 0)
+		return WRONG("the broker says %d", rc);
 	bad = judge_writer(st);
 	return bad != NULL && !begun && strcmp(bad, "the end is 0") == 0 ? NULL : bad;
 }
