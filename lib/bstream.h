@@ -529,9 +529,10 @@ BSTREAM_API void bstream_reader_close(struct bstream_reader *reader);
  * at the end of a stream, and when the reader is gone, for good.
  *
  * It may also be readable when nothing can be had: another writer was faster, the slot of a dead one
- * was stepped over, some end was closed (then a few times within a second and a half). The call says
- * -EAGAIN then, and the descriptor is exact again. It stays readable until a call has said -EAGAIN
- * (or -ETIMEDOUT), so it works edge-triggered for those who call until then, with BSTREAM_DONT_WAIT.
+ * was stepped over, some end was closed, or the descriptor is new (then a few times within a second
+ * and a half). The call says -EAGAIN then, and the descriptor is exact again. It stays readable until
+ * a call has said -EAGAIN (or -ETIMEDOUT), so it works edge-triggered for those who call until then,
+ * with BSTREAM_DONT_WAIT.
  *
  * The handle's own, the same at each call, not to be closed or read. It goes when the handle does:
  * closed, parked, detached or sent. Whoever does not ask for one pays nothing for it; it takes three
