@@ -639,6 +639,7 @@ int main(void)
 		ONCE(a_child_forked_while_an_end_is_sent_does_not_keep_it_alive),
 	};
 
+	trace_begin();
 	guard_need_broker();
 	return GUARD_RUN("moments", cases);
 }

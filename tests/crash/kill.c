@@ -521,6 +521,7 @@ int main(int argc, char **argv)
 		die("mmap");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGALRM, on_alarm);
+	trace_begin();
 	pin();
 	const char *missing = scenes_begin();
 	if (missing != NULL) {

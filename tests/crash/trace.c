@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace.c - owns nothing. What the kernel refuses to a tracer here is the machine's fault: said, and
- * the program ends.
+ * trace.c - owns nothing but the turn of its program. What the kernel refuses to a tracer here is the
+ * machine's fault: said, and the program ends.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +35,20 @@ static int await(pid_t pid)
 
 	must(waitpid(pid, &status, 0), "waitpid");
 	return status;
+}
+
+void trace_begin(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	int dir;
+
+	must(n, "readlink");
+	path[n] = '\0';
+	dir = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	must(dir, "open");
+	must(flock(dir, LOCK_EX), "flock");
+	must(setpriority(PRIO_PROCESS, 0, 19), "setpriority");
 }
 
 pid_t trace_fork(void)

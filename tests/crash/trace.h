@@ -9,6 +9,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Wait for the turn of this program among those of its directory, and keep it until the end; and leave the CPU to
+ * whoever else wants it. Two processes that take turns at every instruction are charged for a part of the time that
+ * they take: with as many such pairs as CPUs, Linux 6.18 let nobody else run for up to 30 s. What is forked later is
+ * as polite. */
+void trace_begin(void);
+
 /* Fork. In the child, which dies with us and is traced from here on: 0. Then it prepares and calls
  * trace_ready(), and the first step is from there. Negative errno. */
 pid_t trace_fork(void);
