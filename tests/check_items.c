@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/handle.h"
@@ -421,10 +422,11 @@ START_TEST(what_a_slow_writer_has_claimed_arrives_in_its_place)
 	GIVES(bstream_writer_clone(w, &x), 0);
 	guard_writer_away(&peer, BY_PROCESS, x, reserve_and_commit, NULL);
 	x = NULL;
+	int status;
 	guard_gate_pass(&there);
+	MUST(waitpid(peer.pid, &status, WUNTRACED) == peer.pid && WIFSTOPPED(status));
 	SAY(w, "fast");
 	GIVES(guard_read(r, bstream_after_ms(300)), -ETIMEDOUT);
-	guard_stop(peer.pid);
 	guard_continue(peer.pid);
 	HEAR_IN_TIME(r, "slow");
 	HEAR(r, "fast");

@@ -145,9 +145,9 @@ START_TEST(sleeps_are_counted)
 	struct bstream_stat stat;
 
 	guard_pair(1, 0, &w, &r);
-	GIVES(guard_read(r, bstream_after_ms(5)), -ETIMEDOUT);
+	GIVES(guard_read(r, bstream_after_ms(500)), -ETIMEDOUT);
 	SAY(w, "a");
-	GIVES(bstream_write(w, "b", 1, bstream_after_ms(5)), -ETIMEDOUT);
+	GIVES(bstream_write(w, "b", 1, bstream_after_ms(500)), -ETIMEDOUT);
 	GIVES(bstream_write(w, "b", 1, BSTREAM_DONT_WAIT), -EAGAIN);
 	stat = stat_of_reader();
 	GIVES(stat.reader_waits, 1);

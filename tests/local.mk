@@ -129,7 +129,7 @@ tests_check_segment_LDFLAGS = $(guard_ldflags)
 tests_check_segment_LDADD = $(guard_libs)
 tests_check_spin_SOURCES = tests/check_spin.c
 tests_check_spin_CFLAGS = $(guard_cflags)
-tests_check_spin_LDFLAGS = $(guard_ldflags)
+tests_check_spin_LDFLAGS = $(guard_ldflags) -Wl,--wrap=clock_gettime
 tests_check_spin_LDADD = $(guard_libs)
 tests_check_stat_SOURCES = tests/check_stat.c
 tests_check_stat_CFLAGS = $(guard_cflags)

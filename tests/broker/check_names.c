@@ -546,16 +546,33 @@ static uint64_t n_switches(pid_t pid)
 	return n;
 }
 
+/* Not one who would run, if he got the CPU. */
+static bool sleeps(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	MUST(f != NULL);
+	MUST(fscanf(f, "%*d (%*[^)]) %c", &state) == 1);
+	fclose(f);
+	return state == 'S';
+}
+
 /* The broker has dealt with everything when it sleeps and has slept for a while. */
 static void until_quiet(pid_t pid)
 {
 	uint64_t before, now = n_switches(pid);
+	bool slept, sleeping = sleeps(pid);
 
 	do {
 		before = now;
+		slept = sleeping;
 		usleep(100000); /* sleep: for six times the last of its looks */
 		now = n_switches(pid);
-	} while (now != before);
+		sleeping = sleeps(pid);
+	} while (now != before || !slept || !sleeping);
 }
 
 START_TEST(an_idle_broker_does_not_wake)

@@ -182,7 +182,8 @@ static void melee_own(struct melee *m, unsigned slot, struct bstream_reader *r, 
 {
 	unsigned last = m->owner;
 
-	MUST(last == 0 || m->dying[last - 1]);
+	/* Whoever is gone may have been noticed, and replaced, since. */
+	MUST(last == 0 || m->dying[last - 1] || m->owner != last);
 	m->owner = slot + 1;
 	for (uint64_t i = 0; i < n && m->released < m->n_chunks; i++) {
 		GIVES(peek_number(r), m->released);
@@ -247,9 +248,9 @@ static unsigned melee_tend(struct melee *m, unsigned seed)
 			continue;
 		}
 		GIVES(WTERMSIG(status), SIGKILL);
-		if (m->owner ==
-		    slot + 1) /* while nobody can take it to be of the next in this slot */
-			m->owner = 0;
+		unsigned was =
+			slot + 1; /* while nobody can take it to be of the next in this slot */
+		atomic_compare_exchange_strong(&m->owner, &was, 0);
 		melee_start(m, slot, seed);
 	}
 	return n;

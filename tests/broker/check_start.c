@@ -379,6 +379,18 @@ static void *be_dying_brokers(void *arg)
 	return NULL;
 }
 
+/* Who has lived for a second is the first again: so a call may ask more often, where it takes so long. */
+#define GIVES_UP(morgue, call)                                 \
+	do {                                                   \
+		unsigned asked = (morgue)->n_asked;            \
+		uint64_t in_a_second = bstream_after_ms(1000); \
+		GIVES(call, -ECONNREFUSED);                    \
+		asked = (morgue)->n_asked - asked;             \
+		MUST(asked >= TWENTY + 1);                     \
+		if (bstream_after_ms(0) < in_a_second)         \
+			GIVES(asked, TWENTY + 1);              \
+	} while (0)
+
 /* Neither sooner nor at the deadline: a request that kills brokers is to end. */
 START_TEST(a_call_gives_up_when_more_than_twenty_brokers_went_away_under_it)
 {
@@ -392,12 +404,9 @@ START_TEST(a_call_gives_up_when_more_than_twenty_brokers_went_away_under_it)
 	MUST(m.listener >= 0);
 	GIVES(bs_meeting_listen(m.listener, raw_socket_path(), 0600), 0);
 	MUST(pthread_create(&thread, NULL, be_dying_brokers, &m) == 0);
-	GIVES(bstream_create("s", NULL), -ECONNREFUSED);
-	GIVES(m.n_asked, TWENTY + 1);
-	GIVES(bstream_open_writer("s", guard_patience(), &w), -ECONNREFUSED);
-	GIVES(m.n_asked, 2 * (TWENTY + 1));
-	GIVES(bstream_send("m", "", 0, NULL, guard_patience()), -ECONNREFUSED);
-	GIVES(m.n_asked, 3 * (TWENTY + 1));
+	GIVES_UP(&m, bstream_create("s", NULL));
+	GIVES_UP(&m, bstream_open_writer("s", guard_patience(), &w));
+	GIVES_UP(&m, bstream_send("m", "", 0, NULL, guard_patience()));
 	MUST(shutdown(m.listener, SHUT_RDWR) == 0);
 	MUST(pthread_join(thread, NULL) == 0);
 	close(m.listener);

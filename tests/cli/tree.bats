@@ -108,7 +108,7 @@ room() {
 	open_input # the second half comes when the reader is stopped, or it might be done by then
 	start write a <in
 	writer=$pid
-	start read a > >(exec sha256sum >got 3>&- 9>&-)
+	start read a > >(unset XDG_RUNTIME_DIR && exec sha256sum >got 3>&- 9>&-)
 	reader=$pid
 	timeout "$deadline" head -c 100M "$BATS_FILE_TMPDIR/tree.tar" >&9
 	kill -STOP "$reader"
@@ -137,7 +137,7 @@ room() {
 	writer=$pid
 	start_command cat "$BATS_FILE_TMPDIR/tree.tar" >in
 	tree=$pid
-	start read a > >(exec sha256sum >got 3>&- 9>&-)
+	start read a > >(unset XDG_RUNTIME_DIR && exec sha256sum >got 3>&- 9>&-)
 	reader=$pid
 	until_eval '[ "$(field a read)" -gt 10 ]'
 	kill -KILL "$broker"
