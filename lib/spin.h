@@ -57,8 +57,8 @@ void bs_yield_end(struct bs_spin *spin, bool there, bool soon);
  * lets the other get ahead, and then works on lines that nobody is writing; but in a ping-pong the
  * same moment is pure delay. Which of the two it is shows in the run: how many chunks were there,
  * one after the other, after a moment away. So it tries now and then, stays away longer while runs
- * are short of what the capacity can hide, and gives up when a run is one or two, or
- * too short for the time that it took: then the writer is slow, and nothing is gained by coming late.
+ * are short of what the capacity can hide, and gives up when a run is one or two, or too short for the
+ * time that it took: then the writer is slow, and nothing is gained by coming late.
  */
 struct bs_pace {
 	uint64_t since; /* the count at the last look away */

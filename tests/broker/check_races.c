@@ -170,24 +170,24 @@ END_TEST
 
 struct melee {
 	_Atomic uint64_t released; /* chunks */
-	_Atomic unsigned owner; /* a slot + 1 */
-	_Atomic bool dying[N_RACERS];
+	_Atomic unsigned owner; /* a life; 0: nobody's */
+	_Atomic unsigned dead[N_RACERS]; /* the last life of each that is over, or about to be */
+	unsigned life[N_RACERS]; /* that of each slot now: slot + 1, and N_RACERS more each time */
 	pid_t pids[N_RACERS];
 	uint64_t n_chunks;
 };
 
 /* The read end is ours: nobody else's who lives, and at the first chunk that was not released. Whoever
  * died between its release and its note of that left the note one behind. */
-static void melee_own(struct melee *m, unsigned slot, struct bstream_reader *r, uint64_t n)
+static void melee_own(struct melee *m, unsigned life, struct bstream_reader *r, uint64_t n)
 {
 	unsigned last = m->owner;
 
-	/* Whoever is gone may have been noticed, and replaced, since. */
-	MUST(last == 0 || m->dying[last - 1] || m->owner != last);
-	m->owner = slot + 1;
+	MUST(last == 0 || m->dead[(last - 1) % N_RACERS] >= last);
+	m->owner = life;
 	for (uint64_t i = 0; i < n && m->released < m->n_chunks; i++) {
 		GIVES(peek_number(r), m->released);
-		MUST(m->owner == slot + 1);
+		MUST(m->owner == life);
 		GIVES(bstream_release(r), 0);
 		m->released++;
 	}
@@ -197,6 +197,8 @@ static void melee_own(struct melee *m, unsigned slot, struct bstream_reader *r, 
 
 static _Noreturn void melee_run(struct melee *m, unsigned slot, unsigned seed)
 {
+	const unsigned life = m->life[slot];
+
 	for (unsigned turn = seed; m->released < m->n_chunks; turn = turn * 1103515245 + 12345) {
 		struct bstream_reader *r;
 		int rc = bstream_open_reader("s", BSTREAM_DONT_WAIT, &r);
@@ -206,9 +208,9 @@ static _Noreturn void melee_run(struct melee *m, unsigned slot, unsigned seed)
 			continue;
 		}
 		GIVES(rc, 0);
-		melee_own(m, slot, r, turn >> 16 & 7);
+		melee_own(m, life, r, turn >> 16 & 7);
 		if ((turn >> 20 & 3) == 0) {
-			m->dying[slot] = true;
+			m->dead[slot] = life;
 			die();
 		}
 		m->owner = 0;
@@ -222,7 +224,7 @@ static _Noreturn void melee_run(struct melee *m, unsigned slot, unsigned seed)
 
 static void melee_start(struct melee *m, unsigned slot, unsigned seed)
 {
-	m->dying[slot] = false;
+	m->life[slot] += m->life[slot] == 0 ? slot + 1 : N_RACERS;
 	pid_t pid = guard_fork();
 	if (pid == 0)
 		melee_run(m, slot, seed * N_RACERS + slot + 1);
@@ -248,9 +250,6 @@ static unsigned melee_tend(struct melee *m, unsigned seed)
 			continue;
 		}
 		GIVES(WTERMSIG(status), SIGKILL);
-		unsigned was =
-			slot + 1; /* while nobody can take it to be of the next in this slot */
-		atomic_compare_exchange_strong(&m->owner, &was, 0);
 		melee_start(m, slot, seed);
 	}
 	return n;

@@ -199,14 +199,9 @@ writer_waits() {
 	ctl rm -f a
 }
 
-# switches PID - how often all threads of a process have gone to sleep so far
+# switches PID - context switches of all threads of a process so far
 switches() {
-	awk '/^voluntary_ctxt_switches/ { n += $2 } END { print n }' "/proc/$1"/task/*/status
-}
-
-# asleep PID - it would not run, if it got the CPU
-asleep() {
-	grep -q '^State:[[:space:]]*S' "/proc/$1/status"
+	awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$1"/task/*/status
 }
 
 # quiet PID - it has slept for a while

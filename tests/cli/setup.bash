@@ -158,6 +158,11 @@ gone() {
 	! grep -qs '^State:[[:space:]]*[A-Y]' "/proc/$1"/task/*/status
 }
 
+# asleep PID - its first thread would not run, if it got the CPU
+asleep() {
+	grep -qs '^State:[[:space:]]*S' "/proc/$1/task/$1/status"
+}
+
 # until_true COMMAND... - tries again until it succeeds, for what cannot be waited for otherwise
 until_true() {
 	local end=$((SECONDS + deadline))
