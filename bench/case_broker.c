@@ -45,10 +45,10 @@ static const char *const step_names[N_STEPS] = {
 enum { ASKS_DEFAULT, ASKS_SMALL, ASKS_ANY, ASKS_CROWD, N_ASKS };
 
 static const char *const ask_names[N_ASKS][2] = {
-	[ASKS_DEFAULT] = { "default options", "system, default options" },
-	[ASKS_SMALL] = { "small streams", "system, small streams" },
+	[ASKS_DEFAULT] = { "default options", "system: default options" },
+	[ASKS_SMALL] = { "small streams", "system: small streams" },
 	[ASKS_ANY] = { "", "system" },
-	[ASKS_CROWD] = { "1000 clients", "system, 1000 clients" },
+	[ASKS_CROWD] = { "1000 clients", "system: 1000 clients" },
 };
 
 static struct histogram hists[N_STEPS];
@@ -377,6 +377,7 @@ static int broker_run(struct suite *suite)
 	started = programs_system_start();
 	if (started < 0) {
 		fprintf(stderr, "bstreamd --system has no result here: %s\n", strerror(-started));
+		suite->no_broker = true;
 		return 0;
 	}
 	err = broker_measure(suite, true);

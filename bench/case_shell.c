@@ -46,7 +46,7 @@ static const struct way ways[] = {
 
 #define N_WAYS (sizeof(ways) / sizeof(ways[0]))
 
-static char in_path[64], out_path[64], fifo_path[64];
+static char in_path[64], out_path[64], fifo_path[PROGRAMS_TMP_MAX + 40];
 static int in_fd, out_fd;
 
 static int files_open(void)
@@ -57,7 +57,8 @@ static int files_open(void)
 		return -errno;
 	snprintf(in_path, sizeof(in_path), "/proc/%d/fd/%d", (int)getpid(), in_fd);
 	snprintf(out_path, sizeof(out_path), "/proc/%d/fd/%d", (int)getpid(), out_fd);
-	snprintf(fifo_path, sizeof(fifo_path), "/tmp/bstream-bench-%d.fifo", (int)getpid());
+	snprintf(fifo_path, sizeof(fifo_path), "%s/bstream-bench-%d.fifo", programs_tmp(),
+		 (int)getpid());
 	return 0;
 }
 

@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,8 +102,10 @@ int crowd_run(struct crowd_result *result, unsigned n, int at_once, crowd_fn ask
 	}
 	for (unsigned i = 0; i < N_PROCESSES; i++) {
 		pids[i] = fork();
-		if (pids[i] == 0)
+		if (pids[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			process_run(&clients[i * N_THREADS]);
+		}
 		if (pids[i] < 0)
 			err = -errno;
 	}

@@ -65,16 +65,17 @@ static int save_so_far(const struct suite *suite)
  */
 static int run(struct suite *suite)
 {
-	bool broker = any_needs_broker(suite);
 	int err = 0;
 
-	if (broker && programs_broker_start(suite) < 0)
+	if (any_needs_broker(suite) && programs_broker_start(suite) < 0)
 		fprintf(stderr, "what needs a broker will have no result\n");
 	for (unsigned i = 0; kases[i] && !err; i++) {
 		if (!strchr(suite->settings.cases, kases[i]->letter))
 			continue;
-		if (kases[i]->needs_broker && programs_broker_start(suite) < 0)
+		if (kases[i]->needs_broker && programs_broker_start(suite) < 0) {
+			suite->no_broker = true;
 			continue;
+		}
 		err = kases[i]->run(suite);
 		report_tables(stdout, suite, kases[i]);
 		fflush(stdout);
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
 {
 	static struct suite suite;
 	enum mode mode = options_parse(&suite.settings, argc, argv);
+	unsigned n_failed;
 	int err;
 
 	if (mode == MODE_LIST) {
@@ -105,6 +107,10 @@ int main(int argc, char **argv)
 		err = save(&suite.settings, &suite);
 	if (err)
 		fprintf(stderr, "bstream-bench: %s\n", strerror(-err));
+	n_failed = results_failed(&suite.results);
+	if (n_failed > 0)
+		fprintf(stderr, "bstream-bench: %u rounds failed (their reasons: --csv=-)\n",
+			n_failed);
 	results_fini(&suite.results);
-	return err ? 1 : 0;
+	return err || n_failed > 0 || suite.no_broker ? 1 : 0;
 }

@@ -15,13 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/bstream.h"
 
-static char broker_dir[64];
+static char broker_dir[96];
 static pid_t system_pid;
 static char ctl_path[PATH_MAX], daemon_path[PATH_MAX];
 
@@ -54,6 +55,13 @@ const char *programs_ctl(const struct suite *suite)
 	return find_beside("cli/bstreamctl", ctl_path) ? ctl_path : "bstreamctl";
 }
 
+const char *programs_tmp(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return dir && dir[0] == '/' && strlen(dir) <= PROGRAMS_TMP_MAX ? dir : "/tmp";
+}
+
 static void find_daemon(const struct suite *suite)
 {
 	if (suite->settings.daemon)
@@ -69,7 +77,7 @@ int programs_broker_start(const struct suite *suite)
 
 	if (broker_dir[0])
 		return 0;
-	snprintf(broker_dir, sizeof(broker_dir), "/tmp/bstream-bench-XXXXXX");
+	snprintf(broker_dir, sizeof(broker_dir), "%s/bstream-bench-XXXXXX", programs_tmp());
 	if (!mkdtemp(broker_dir)) {
 		broker_dir[0] = '\0';
 		return -errno;
@@ -87,14 +95,12 @@ int programs_broker_start(const struct suite *suite)
 
 void programs_broker_stop(void)
 {
-	char command[128];
-
 	if (!broker_dir[0])
 		return;
 	bstream_broker_stop();
 	unsetenv("BSTREAM_SOCKET");
-	snprintf(command, sizeof(command), "rm -rf '%s'", broker_dir);
-	if (system(command) != 0)
+	setenv("BROKER_DIR", broker_dir, 1);
+	if (system("rm -rf -- \"$BROKER_DIR\"") != 0)
 		fprintf(stderr, "%s is left behind\n", broker_dir);
 	broker_dir[0] = '\0';
 }
@@ -145,8 +151,10 @@ int programs_system_start(void)
 	system_use(true);
 	fflush(NULL);
 	system_pid = fork();
-	if (system_pid == 0)
+	if (system_pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		system_run(getenv("BSTREAM_SOCKET"));
+	}
 	err = system_pid < 0 ? -errno : system_await();
 	if (err < 0)
 		programs_system_stop();

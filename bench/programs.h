@@ -8,6 +8,11 @@
 
 #include "bench/suite.h"
 
+#define PROGRAMS_TMP_MAX 60u
+
+/* Where files go: $TMPDIR, or /tmp where that would make a socket's path too long. */
+const char *programs_tmp(void);
+
 /*
  * Start the broker once; later calls find it there. Says on stderr why it cannot. 0 or -errno.
  */

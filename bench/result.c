@@ -30,7 +30,7 @@ const struct metric_row metric_rows[N_METRICS] = {
 	[METRIC_FOREIGN] = { "foreign_load", "foreign %", 100, 1 },
 };
 
-const char *const verdict_names[] = { "good", "loaded", "failed" };
+const char *const verdict_names[] = { "good", "loaded", "empty", "failed" };
 const char *const placement_names[] = { "pinned", "free" };
 
 void sample_init(struct sample *s, const struct point *p, unsigned round)
@@ -73,6 +73,15 @@ unsigned results_count(const struct results *r, const struct point *p)
 	return n;
 }
 
+unsigned results_failed(const struct results *r)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < r->n_samples; i++)
+		n += r->samples[i].verdict == VERDICT_FAILED;
+	return n;
+}
+
 static int compare_doubles(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -109,7 +118,10 @@ const char *results_excuse(const struct results *r, const struct point *p)
 
 		if (!point_equal(&s->point, p) || s->verdict == VERDICT_GOOD)
 			continue;
-		excuse = s->verdict == VERDICT_LOADED ? "the machine was never quiet" : s->reason;
+		if (s->verdict == VERDICT_LOADED)
+			excuse = "the machine was never quiet";
+		else
+			excuse = s->verdict == VERDICT_EMPTY ? "nothing arrived" : s->reason;
 	}
 	return excuse;
 }

@@ -32,7 +32,12 @@ enum metric {
 	N_METRICS
 };
 
-enum verdict { VERDICT_GOOD, VERDICT_LOADED, VERDICT_FAILED };
+enum verdict {
+	VERDICT_GOOD,
+	VERDICT_LOADED, /* others used the machine: once more */
+	VERDICT_EMPTY, /* nothing arrived, which is no figure: once more */
+	VERDICT_FAILED
+};
 
 enum placement { PLACED_PINNED, PLACED_FREE, N_PLACEMENTS };
 
@@ -85,6 +90,9 @@ bool point_equal(const struct point *a, const struct point *b);
 
 /* How many samples of @p count. */
 unsigned results_count(const struct results *r, const struct point *p);
+
+/* How many samples failed, at any point. */
+unsigned results_failed(const struct results *r);
 
 /* The median of metric @m at @p, over the rounds that count. */
 struct median results_median(const struct results *r, const struct point *p, enum metric m);

@@ -278,7 +278,9 @@ static void sum_rates(const struct stage *st, struct sample *s)
 	s->value[METRIC_RATE] = rate;
 	s->value[METRIC_BYTES] = rate * (double)st->plan->len;
 	s->value[METRIC_PREEMPTED] = preempted / ((double)st->plan->measure_ns * 1e-9);
-	if (n > 0) {
+	if (n == 0) {
+		s->verdict = VERDICT_EMPTY;
+	} else {
 		s->value[METRIC_CPU] = cpu / n;
 		s->value[METRIC_CPU_BYTE] = cpu / n / (double)st->plan->len;
 		s->value[METRIC_SLEEPS] = sleeps / n;
@@ -294,13 +296,17 @@ static void sum_times(const struct stage *st, struct sample *s)
 	const struct party *reader = &st->round->party[0], *writer = &st->round->party[1];
 	const struct histogram *h = trip ? &writer->hist[HIST_TRIP] : &reader->hist[HIST_WAKE];
 
+	if (h->n == 0)
+		s->verdict = VERDICT_EMPTY;
 	s->value[METRIC_P50] = histogram_quantile(h, 0.5) * ns;
 	s->value[METRIC_P99] = histogram_quantile(h, 0.99) * ns;
 	s->value[METRIC_P999] = histogram_quantile(h, 0.999) * ns;
 	if (trip)
 		return;
-	s->value[METRIC_WAKER] = histogram_quantile(&writer->hist[HIST_WAKER], 0.5) * ns;
-	s->value[METRIC_BURST] = histogram_quantile(&reader->hist[HIST_BURST], 0.5) * ns;
+	if (writer->hist[HIST_WAKER].n > 0)
+		s->value[METRIC_WAKER] = histogram_quantile(&writer->hist[HIST_WAKER], 0.5) * ns;
+	if (reader->hist[HIST_BURST].n > 0)
+		s->value[METRIC_BURST] = histogram_quantile(&reader->hist[HIST_BURST], 0.5) * ns;
 }
 
 static void sum_idle(const struct stage *st, struct sample *s)
@@ -331,7 +337,7 @@ static void sum_up(const struct stage *st, struct sample *s)
 		break;
 	}
 	s->value[METRIC_FOREIGN] = load_foreign(&st->load_from, &st->load_to, own_ns);
-	if (s->value[METRIC_FOREIGN] > st->plan->foreign_max)
+	if (s->verdict == VERDICT_GOOD && s->value[METRIC_FOREIGN] > st->plan->foreign_max)
 		s->verdict = VERDICT_LOADED;
 }
 

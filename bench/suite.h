@@ -13,9 +13,10 @@
 #include "bench/round.h"
 #include "bench/transport.h"
 
-#define SUITE_SIZES_MAX	 16u
-#define SUITE_CELLS_MAX	 32u
-#define SUITE_TURNS_MOST 6 /* for each round that is wanted: the others had company */
+#define SUITE_SIZES_MAX 16u
+#define SUITE_CELLS_MAX 32u
+#define SUITE_TURNS_MOST \
+	6 /* for each round that is wanted: the others had company, or nothing arrived */
 
 struct settings {
 	const char *cases; /* letters */
@@ -37,6 +38,7 @@ struct settings {
 struct suite {
 	struct settings settings;
 	struct results results;
+	bool no_broker; /* a case had none, and so no result */
 };
 
 struct kase {
@@ -70,7 +72,7 @@ bool cell_wanted(const struct cell *cell, const struct suite *suite, unsigned tr
 
 /*
  * Measure @n cells: their rounds in turn, so that what the machine does meanwhile happens to all of
- * them. Rounds that had company are tried again, up to as often as there are rounds.
+ * them. Rounds that had company, or in which nothing arrived, are tried again: SUITE_TURNS_MOST.
  */
 int suite_measure(struct suite *suite, const struct cell *cells, unsigned n);
 
