@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: MIT
-# `make bench` builds bench/bstream-bench; nothing else does.
+# `make bench` builds bench/bstream-bench, and `make check` does, to see that it measures.
+if SANITIZE
 EXTRA_PROGRAMS += bench/bstream-bench
+else
+check_PROGRAMS += bench/bstream-bench
+check_LTLIBRARIES += tests/bench/liar.la
+TESTS += tests/bench/run.sh
+endif
+tests_bench_liar_la_SOURCES = tests/bench/liar.c
+tests_bench_liar_la_LDFLAGS = -module -avoid-version -rpath /nowhere
+tests_bench_liar_la_LIBADD = -ldl
 EXTRA_LTLIBRARIES = bench/libboostqueue.la
 EXTRA_DIST += bench/plot
-CLEANFILES += bench/bstream-bench
+CLEANFILES += bench/bstream-bench bench/libboostqueue.la
 
 bench_bstream_bench_SOURCES = \
 	bench/main.c bench/options.c bench/options.h \

@@ -192,6 +192,7 @@ tests_stress_mixes_CFLAGS = $(guard_cflags)
 tests_stress_mixes_LDFLAGS = $(guard_ldflags)
 tests_stress_mixes_LDADD = $(guard_libs)
 
+dist_check_SCRIPTS += tests/bench/run.sh
 include tests/lint/local.mk
 include tests/examples/local.mk
 include tests/cli/local.mk
