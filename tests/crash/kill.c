@@ -492,16 +492,6 @@ static void on_alarm(int signal)
 	_exit(99);
 }
 
-/* Two processes that take turns at every instruction do so fastest on one CPU. */
-static void pin(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 static bool is_wanted(unsigned i, int argc, char **argv)
 {
 	bool wanted = argc == 1;
@@ -522,7 +512,6 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGALRM, on_alarm);
 	trace_begin();
-	pin();
 	const char *missing = scenes_begin();
 	if (missing != NULL) {
 		printf("1..0 # SKIP %s\n", missing);

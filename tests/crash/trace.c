@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,16 @@ static int await(pid_t pid)
 	return status;
 }
 
+/* On one CPU they do so fastest: 18 us a step, where the other CPU had to be woken for each 90 to 115. */
+static void pin(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	must(sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+}
+
 void trace_begin(void)
 {
 	char path[PATH_MAX];
@@ -49,6 +60,7 @@ void trace_begin(void)
 	must(dir, "open");
 	must(flock(dir, LOCK_EX), "flock");
 	must(setpriority(PRIO_PROCESS, 0, 19), "setpriority");
+	pin();
 }
 
 pid_t trace_fork(void)

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 /* Wait for the turn of this program among those of its directory, and keep it until the end; and leave the CPU to
- * whoever else wants it. Two processes that take turns at every instruction are charged for a part of the time that
+ * whoever else wants it, of the one on which this program and what it forks stay from here on. Two processes that take turns at every instruction are charged for a part of the time that
  * they take: with as many such pairs as CPUs, Linux 6.18 let nobody else run for up to 30 s. What is forked later is
  * as polite. */
 void trace_begin(void);
